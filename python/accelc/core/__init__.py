@@ -1,0 +1,1 @@
+"""What every layer stands on: diagnostics, contexts, passes, pipelines, machines, the constant store, artifacts."""
