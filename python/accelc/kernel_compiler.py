@@ -1,0 +1,64 @@
+"""Compiles one kernel: MLIR text of a kernel module in, code out. Runs in a worker process, or in the driver's."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from accelc.core.diagnostics import Error, InternalError
+from accelc.core.target import CompileOptions, KernelCode, Target, load_target
+
+
+def target_named(name: str) -> Target:
+    """The manifest of a target, by name."""
+    from accelc.targets import TARGETS
+
+    return load_target(name, TARGETS)
+
+
+def warm(target: str) -> None:
+    """Imports what compiling for ``target`` needs, ahead of the first kernel."""
+    from accelc.core.context import make_context
+
+    make_context()
+    target_named(target)
+
+
+def compile_kernel(
+    text: str, target: str, machine: str, options: dict[str, Any], reproducer: str | None = None
+) -> KernelCode:
+    """Lowers a module that holds one kernel and emits its code.
+
+    Args:
+        text: the module at the `kernels` stage.
+        target, machine: names as in ``target:machine``; machine may be the path of a TOML file.
+        options: `CompileOptions` as JSON.
+        reproducer: where to leave the kernel's IR should compiling it fail; removed on success.
+
+    Raises:
+        Error: what the passes or the emitter raise; anything else becomes an InternalError.
+    """
+    from accelc.core.context import make_context
+    from accelc.mlir import ir
+
+    if reproducer is not None:
+        with open(reproducer, "w") as f:
+            f.write(f"// accelc-opt --target {target}:{machine} --start-at kernels --stop-after target\n{text}")
+    manifest = target_named(target)
+    description = manifest.load_machine(machine)
+    compile_options = CompileOptions.from_json(options)
+    assert manifest.kernel_pipeline is not None and manifest.emit is not None
+    try:
+        with make_context(), ir.Location.unknown():
+            module = ir.Module.parse(text)
+            manifest.kernel_pipeline(description, compile_options).run(module)
+            code = manifest.emit(module, description, compile_options)
+    except Error:
+        raise
+    except Exception as error:
+        raise InternalError(
+            f"compiling a kernel for {target} failed: {type(error).__name__}: {error}", reproducer=reproducer
+        ) from error
+    if reproducer is not None:
+        os.unlink(reproducer)
+    return code
