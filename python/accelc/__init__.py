@@ -1,0 +1,59 @@
+"""accelc compiles neural networks for several accelerators, through MLIR.
+
+Names are loaded when they are first used, so that ``import accelc`` is immediate, and so that running an
+artifact needs neither MLIR nor the compiler.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from accelc.core.diagnostics import (
+        ArtifactError,
+        Error,
+        InternalError,
+        InvalidIRError,
+        InvalidModelError,
+        MachineError,
+        UnsupportedError,
+        UsageError,
+        WrongResultError,
+    )
+
+__version__ = "0.1.0"
+
+# Public name -> module that defines it.
+_EXPORTS = {
+    **dict.fromkeys(
+        (
+            "ArtifactError",
+            "Error",
+            "InternalError",
+            "InvalidIRError",
+            "InvalidModelError",
+            "MachineError",
+            "UnsupportedError",
+            "UsageError",
+            "WrongResultError",
+        ),
+        "accelc.core.diagnostics",
+    ),
+    "compile": "accelc.driver",
+    "load": "accelc.runtime",
+}
+
+__all__ = [*sorted(_EXPORTS), "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EXPORTS:
+        value = getattr(importlib.import_module(_EXPORTS[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'accelc' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})
