@@ -1,0 +1,148 @@
+"""Runs compiled models. Imports numpy, `core` and the executor of one target; no MLIR, no compiler.
+
+    exe = accelc.load("model.accelc")
+    y = exe(x)
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from accelc.core.compiled import CompiledModel
+from accelc.core.diagnostics import UnsupportedError, UsageError
+from accelc.core.plan import DTYPES, Plan, TensorSpec
+from accelc.core.target import Executor, HostKernels
+
+Array = np.ndarray[Any, Any]
+
+# By name, and here: what an artifact says must never choose the code that is imported.
+EXECUTORS = {
+    "host": "accelc.targets.host.executor:make_executor",
+    "sim_accel": "accelc.targets.sim_accel.executor:make_executor",
+}
+HOST_KERNELS = "accelc.targets.host.executor:HostKernelTable"
+
+
+def _import(entry: str) -> Any:
+    module, _, attribute = entry.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+class Executable:
+    """A compiled model that runs.
+
+    ``exe(*arrays)`` takes inputs in the model's order and returns the output (a tuple if there are several);
+    ``exe.run({name: array})`` returns ``{name: array}``.
+    """
+
+    def __init__(self, model: CompiledModel, *, threads: int = 1, **executor_options: Any) -> None:
+        if threads < 1:
+            raise UsageError(f"threads must be at least 1, not {threads}")
+        self.model = model
+        self.stats: dict[str, Any] = dict(model.stats)
+        self._threads = threads
+        self._executor_options = executor_options
+        self._executor: Executor | None = None
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Names, element types and shapes of the inputs, in order."""
+        return self.model.plan.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """Names, element types and shapes of the outputs, in order."""
+        return self.model.plan.outputs
+
+    @property
+    def last_run(self) -> Mapping[str, Any]:
+        """Figures of the last run: for `sim_accel` cycles, bytes moved, utilization and more."""
+        return self._executor.last_run if self._executor is not None else {}
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """Runs the model on arrays by input name. Raises UsageError where names, shapes or types do not fit."""
+        names = [spec.name for spec in self.inputs]
+        missing = [n for n in names if n not in inputs]
+        unknown = [n for n in inputs if n not in names]
+        if missing or unknown:
+            parts = [f"missing: {', '.join(missing)}"] if missing else []
+            parts += [f"unknown: {', '.join(unknown)}"] if unknown else []
+            raise UsageError(
+                f"the inputs do not fit the model ({'; '.join(parts)})", notes=(f"it takes: {describe(self.inputs)}",)
+            )
+        results = self._run([inputs[n] for n in names])
+        return {spec.name: array for spec, array in zip(self.outputs, results, strict=True)}
+
+    def __call__(self, *arrays: Any) -> Any:
+        """Runs the model on arrays in the order of its inputs."""
+        if len(arrays) != len(self.inputs):
+            raise UsageError(
+                f"the model takes {len(self.inputs)} inputs, not {len(arrays)}",
+                notes=(f"it takes: {describe(self.inputs)}",),
+            )
+        results = self._run(arrays)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the model as one artifact file (to a temporary file first, then renamed)."""
+        from accelc.core.artifact import save_model
+
+        save_model(path, self.model)
+
+    def _run(self, arrays: Sequence[Any]) -> list[Array]:
+        checked = [_check(spec, array) for spec, array in zip(self.inputs, arrays, strict=True)]
+        return self._load().run(checked)
+
+    def _load(self) -> Executor:
+        if self._executor is None:
+            model = self.model
+            entry = EXECUTORS.get(model.target)
+            if entry is None:
+                raise UnsupportedError(
+                    f"a model compiled for '{model.target}' cannot be run here",
+                    notes=(f"targets that run: {', '.join(sorted(EXECUTORS))}",),
+                )
+            self._executor = _import(entry)(
+                model.plan,
+                model.code,
+                model.constants,
+                model.machine,
+                threads=self._threads,
+                host=self._host_kernels(),
+                options={**model.options, **self._executor_options},
+            )
+        return self._executor
+
+    def _host_kernels(self) -> HostKernels | None:
+        placed = {name: code for name, code in self.model.code.items() if code.meta.get("device") == "host"}
+        if self.model.target == "host" or not placed:
+            return None
+        table: HostKernels = _import(HOST_KERNELS)(placed)
+        return table
+
+
+def describe(specs: Sequence[TensorSpec]) -> str:
+    """Specs as a person reads them: ``x f32[1, 3], ids si64[1]``."""
+    return ", ".join(f"{s.name} {s.dtype}{list(s.shape)}" for s in specs) or "none"
+
+
+def _check(spec: TensorSpec, value: Any) -> Array:
+    array = np.asarray(value)
+    wanted = DTYPES[spec.dtype]
+    if array.dtype != wanted:
+        raise UsageError(f"input '{spec.name}' must be {wanted}, not {array.dtype}")
+    if array.shape != spec.shape:
+        raise UsageError(f"input '{spec.name}' must have shape {list(spec.shape)}, not {list(array.shape)}")
+    return np.ascontiguousarray(array)
+
+
+def load(path: str | Path, *, threads: int = 1, **executor_options: Any) -> Executable:
+    """Opens an artifact; constants are mapped, not read. Raises ArtifactError if the file is not sound."""
+    from accelc.core.artifact import open_model
+
+    return Executable(open_model(path), threads=threads, **executor_options)
