@@ -53,12 +53,19 @@ def compile_kernel(
             module = ir.Module.parse(text)
             manifest.kernel_pipeline(description, compile_options).run(module)
             code = manifest.emit(module, description, compile_options)
+    except InternalError:
+        raise
     except Error:
+        _discard(reproducer)
         raise
     except Exception as error:
         raise InternalError(
             f"compiling a kernel for {target} failed: {type(error).__name__}: {error}", reproducer=reproducer
         ) from error
-    if reproducer is not None:
-        os.unlink(reproducer)
+    _discard(reproducer)
     return code
+
+
+def _discard(path: str | None) -> None:
+    if path is not None:
+        os.unlink(path)
