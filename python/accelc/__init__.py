@@ -10,17 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from accelc.core.diagnostics import (
-        ArtifactError,
-        Error,
-        InternalError,
-        InvalidIRError,
-        InvalidModelError,
-        MachineError,
-        UnsupportedError,
-        UsageError,
-        WrongResultError,
-    )
+    from accelc.core.diagnostics import ArtifactError as ArtifactError
+    from accelc.core.diagnostics import Error as Error
+    from accelc.core.diagnostics import InternalError as InternalError
+    from accelc.core.diagnostics import InvalidIRError as InvalidIRError
+    from accelc.core.diagnostics import InvalidModelError as InvalidModelError
+    from accelc.core.diagnostics import MachineError as MachineError
+    from accelc.core.diagnostics import UnsupportedError as UnsupportedError
+    from accelc.core.diagnostics import UsageError as UsageError
+    from accelc.core.diagnostics import WrongResultError as WrongResultError
+    from accelc.driver import compile as compile
+    from accelc.runtime import load as load
 
 __version__ = "0.1.0"
 

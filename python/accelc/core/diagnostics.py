@@ -6,7 +6,7 @@ Every tool ends with one of these codes: 0 ok, 1 wrong result, 2 bad input or us
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class Error(Exception):
@@ -16,9 +16,12 @@ class Error(Exception):
         message: one sentence naming the model node or field, the op, and the types concerned.
         node: the model's node (an ONNX node name or a Python line), if there is one.
         notes: further lines, typically what would make it work.
+
+    `location` is the MLIR location of the op concerned, where the rewriter knows it.
     """
 
     exit_code: ClassVar[int] = 4
+    location: Any = None
 
     def __init__(self, message: str, *, node: str | None = None, notes: tuple[str, ...] = ()) -> None:
         self.message = message
