@@ -1,0 +1,1 @@
+"""The simulated accelerator: its instruction set, its simulator, and the compiler for it."""
