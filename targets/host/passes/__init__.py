@@ -1,0 +1,8 @@
+"""The host's passes, in the order of its pipeline."""
+
+from __future__ import annotations
+
+from accelc.targets.host.passes.host_bufferize import HostBufferize
+from accelc.targets.host.passes.host_to_llvm import HostToLLVM
+
+__all__ = ["HostBufferize", "HostToLLVM"]
