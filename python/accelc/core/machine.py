@@ -129,13 +129,16 @@ class Level(Schema):
 class Engine(Schema):
     """What computes; figures are those of the whole device.
 
+    kind: ``matrix``, ``vector``, or ``special`` (exp, tanh, ...; one operation is one result).
     rates: operations/s by number format of the operands (a MAC is two).
+    achievable: the fraction of a rate that a long, well-tiled kernel sustains.
     energy: J per operation by number format, where it is known.
     """
 
     name: str
     kind: Literal["matrix", "vector", "special"]
     rates: dict[Format, Rate] = Field(min_length=1)
+    achievable: Fraction = 1.0
     energy: dict[Format, EnergyPerOp] = Field(default_factory=dict)
 
     def rate(self, number_format: str) -> float | None:
@@ -161,7 +164,7 @@ class Machine(Schema):
     """A machine: what all have in common, and ``section``, its backend's own.
 
     levels: from the outermost (DRAM) to the innermost. engines: at least one. static_power: W drawn however
-    little is done (for energy), where it is known.
+    little is done; max_power: W that it never exceeds; both for energy, where they are known.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
@@ -171,6 +174,7 @@ class Machine(Schema):
     summary: str = ""
     clock: Frequency
     static_power: Power | None = None
+    max_power: Power | None = None
     levels: tuple[Level, ...]
     engines: tuple[Engine, ...]
     host: Host

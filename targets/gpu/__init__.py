@@ -1,0 +1,1 @@
+"""NVIDIA GPUs: machine descriptions and an analytical cost model."""
