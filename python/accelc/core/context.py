@@ -7,7 +7,6 @@ dialects; each module has a ``register(context)`` that loads its dialect into a 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from typing import Any
 
 from accelc.mlir import ir
@@ -31,6 +30,6 @@ def make_context(*, allow_unregistered: bool = False) -> Any:
     context.allow_unregistered_dialects = allow_unregistered
     with context:
         for namespace, module in DIALECTS.items():
-            if importlib.util.find_spec(module.rpartition(".")[0]) and importlib.util.find_spec(module) and not context.is_dialect_loaded(namespace):
+            if not context.is_dialect_loaded(namespace):
                 importlib.import_module(module).register(context)
     return context

@@ -94,3 +94,10 @@ class InternalError(Error):
         if reproducer:
             notes = (*notes, f"reproducer: {reproducer}")
         super().__init__(message, node=node, notes=notes)
+
+    def attach_reproducer(self, path: str | None) -> None:
+        """Says where the file is that replays the failure; None, for one that could not be written, changes nothing."""
+        if path is not None:
+            self.reproducer = path
+            self.notes = (*self.notes, f"reproducer: {path}")
+            self.args = (self.render(),)

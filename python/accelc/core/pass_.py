@@ -7,7 +7,11 @@ A pass is a frozen dataclass: its fields are its options, in Python, in textual 
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import pkgutil
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -21,10 +25,12 @@ class PassContext:
 
     store: the constants that the module's ``nn.weight`` and ``plan.constant`` ops name.
     facts: facts about the module established so far (see `Pass.establishes`).
+    diagnostics: what MLIR said while passes ran (`accelc.core.mlir_diagnostics.Diagnostic`), in order.
     """
 
     store: Store = field(default_factory=Store)
     facts: set[str] = field(default_factory=set)
+    diagnostics: list[Any] = field(default_factory=list)
 
 
 class Pass(ABC):
@@ -61,5 +67,20 @@ def register_pass(cls: P) -> P:
 
 
 def registered_passes() -> dict[str, type[Pass]]:
-    """All registered passes by name (import `accelc.passes` and the targets first)."""
+    """The passes registered so far, by name; `load_passes` first, to have all."""
     return dict(sorted(_PASSES.items()))
+
+
+def load_passes(targets: Iterable[str] = ()) -> dict[str, type[Pass]]:
+    """Imports every module of `accelc.passes`, and of ``passes`` in each target's package; returns all passes.
+
+    Args:
+        targets: the packages of targets, e.g. ``accelc.targets.host``; the lowest layer does not know their table.
+    """
+    for package in ("accelc.passes", *(f"{target}.passes" for target in targets)):
+        if importlib.util.find_spec(package) is None:
+            continue
+        module = importlib.import_module(package)
+        for found in pkgutil.walk_packages(module.__path__, f"{package}."):
+            importlib.import_module(found.name)
+    return registered_passes()
