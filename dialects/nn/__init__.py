@@ -6,8 +6,10 @@ Python values, `evaluate` computes an op on numpy arrays, `register` loads the d
 
 from __future__ import annotations
 
-from accelc.dialects.nn import build, ops
+from accelc.dialects.nn import build as build
+from accelc.dialects.nn import ops
 from accelc.dialects.nn.op import NN, NNOp, attrs, infer, op_class, op_classes, register
+from accelc.dialects.nn.reference import evaluate
 from accelc.dialects.nn.types import DTYPES, TensorType, element_type, is_float, is_integer, numpy_dtype, tensor_type
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "attrs",
     "build",
     "element_type",
+    "evaluate",
     "infer",
     "is_float",
     "is_integer",

@@ -272,6 +272,8 @@ class ConvTranspose(NNOp, name="conv_transpose"):
             fail(f"needs a multiple of {groups} (the groups) input channels, got {channels}")
         check_window(len(spatial), strides, pads_low, pads_high, dilations)
         need_length(output_pads, len(spatial), "output_pads")
+        if min(output_pads) < 0:
+            fail(f"needs output pads that are not negative, got {list(output_pads)}")
         sizes: list[Dim] = []
         for i, (s, k) in enumerate(zip(spatial, w.shape[2:], strict=True)):
             if s is None or k is None:
