@@ -10,36 +10,37 @@ from accelc.core.diagnostics import InternalError
 from accelc.core.pass_ import PassContext
 from accelc.core.target import KernelCode
 from accelc.mlir import dialect, ir
-from accelc.targets.host.cpu import Cpu, target_machine
+from accelc.targets.host.cpu import Cpu, cpu, target_machine
 from accelc.targets.host.elf import undefined_symbols
 from accelc.targets.host.kernel_module import ENTRY, TILES, WORKSPACE_BYTES, kernels, name_of
 from accelc.targets.host.literals import down_convert
 from accelc.targets.host.pipeline import kernel_passes
 
 
-def compile_kernel(kernel: Any, cpu: Cpu) -> KernelCode:
+def compile_kernel(kernel: Any, machine: str = "native") -> KernelCode:
     """Compiles one kernel module at the `kernels` stage (an operation, changed in place, or text).
 
+    machine: what is written after ``host:``.
     Raises UnsupportedError where the kernel is valid but cannot be lowered, InternalError where lowering fails.
     """
     if isinstance(kernel, str):
         with ir.Context() as context:
             context.enable_multithreading(False)
-            return compile_kernel(ir.Module.parse(kernel).operation, cpu)
-    for pass_ in kernel_passes(cpu):
+            return compile_kernel(ir.Module.parse(kernel).operation, machine)
+    for pass_ in kernel_passes(machine):
         pass_.run(kernel, PassContext())
     (lowered,) = kernels(kernel)
-    return emit(lowered, cpu)
+    return emit(lowered, cpu(machine))
 
 
-def emit(kernel: Any, cpu: Cpu) -> KernelCode:
+def emit(kernel: Any, target: Cpu) -> KernelCode:
     """The object code of a kernel module in the `llvm` dialect."""
     meta = {
         "tiles": ir.IntegerAttr(kernel.attributes[TILES]).value,
         "workspace_bytes": ir.IntegerAttr(kernel.attributes[WORKSPACE_BYTES]).value,
-        **cpu.to_json(),
+        **target.to_json(),
     }
-    data = object_code(llvm_ir(kernel), cpu, name_of(kernel))
+    data = object_code(llvm_ir(kernel), target, name_of(kernel))
     meta["symbols"] = list(undefined_symbols(data))
     return KernelCode(ENTRY, data, meta)
 
@@ -51,14 +52,14 @@ def llvm_ir(kernel: Any) -> str:
     return down_convert(str(dialect("llvm").translate_module_to_llvmir(kernel)))
 
 
-def object_code(text: str, cpu: Cpu, name: str) -> bytes:
+def object_code(text: str, target: Cpu, name: str) -> bytes:
     """Optimizes textual LLVM IR and compiles it to an object file."""
-    machine = target_machine(cpu)
+    machine = target_machine(target)
     try:
         module = llvm.parse_assembly(text)
     except RuntimeError as error:
         raise InternalError(f"kernel '{name}': LLVM cannot read the lowered code: {error}") from None
-    module.triple = cpu.triple
+    module.triple = target.triple
     module.data_layout = str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(3)
     options.slp_vectorization = False

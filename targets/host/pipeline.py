@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from accelc.core.pass_ import Pass
-from accelc.targets.host.cpu import Cpu
-from accelc.targets.host.passes import HostBufferize, HostToLLVM
+from accelc.targets.host.passes import HostBufferize, HostTile, HostToLLVM
 
 
-def tiling_passes(cpu: Cpu) -> tuple[Pass, ...]:
-    """From `kernels` to `tiled`."""
-    return (HostBufferize(),)
-
-
-def kernel_passes(cpu: Cpu) -> tuple[Pass, ...]:
-    """From `kernels` to `target`."""
-    return (*tiling_passes(cpu), HostToLLVM())
+def kernel_passes(machine: str) -> tuple[Pass, ...]:
+    """From `kernels` to `target`, for the machine written after ``host:``."""
+    return (HostTile(machine), HostBufferize(), HostToLLVM())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from accelc.targets.host.passes.host_bufferize import HostBufferize
+from accelc.targets.host.passes.host_tile import HostTile
 from accelc.targets.host.passes.host_to_llvm import HostToLLVM
 
-__all__ = ["HostBufferize", "HostToLLVM"]
+__all__ = ["HostBufferize", "HostTile", "HostToLLVM"]

@@ -26,7 +26,7 @@ _LOWER = ",".join(
         "canonicalize",
         "cse",
         "convert-scf-to-cf",
-        "convert-vector-to-llvm{enable-x86}",
+        "convert-vector-to-llvm{enable-x86 reassociate-fp-reductions}",
         "convert-math-to-llvm",
         "convert-math-to-libm",
         "convert-func-to-llvm{use-bare-ptr-memref-call-conv=true}",

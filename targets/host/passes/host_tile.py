@@ -1,0 +1,58 @@
+"""host-tile: kernels of linalg on tensors become `vector` code over flat memrefs, tiled for the CPU's registers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from accelc.core.diagnostics import InternalError
+from accelc.core.pass_ import Pass, PassContext, register_pass
+from accelc.mlir import ir
+from accelc.targets.host.codegen.families import write_kernel
+from accelc.targets.host.codegen.kernel_writer import Tiled
+from accelc.targets.host.codegen.reader import NotTileable, read
+from accelc.targets.host.cpu import cpu
+from accelc.targets.host.kernel_module import entry, is_lowered, kernels, name_of, run_pipeline, set_launch
+
+
+@register_pass
+@dataclass(frozen=True)
+class HostTile(Pass):
+    """Tiles and vectorizes kernels, with everything between a kernel's loads and stores in registers or the workspace.
+
+    The entry's arguments become flat memrefs (``i1`` as bytes), then the workspace and the range of tiles to compute.
+    A kernel that no family writes stays on tensors, for `host-bufferize`.
+
+    machine: the CPU that tiles are for, as written after ``host:``.
+    """
+
+    name: ClassVar[str] = "host-tile"
+    summary: ClassVar[str] = "tile and vectorize kernels: linalg on tensors to vector code over flat memrefs"
+
+    machine: str = "native"
+
+    def run(self, module: Any, context: PassContext) -> None:
+        """Rewrites every kernel of ``module`` that a family can write."""
+        with module.operation.context, ir.Location.unknown():
+            for kernel in kernels(module):
+                if not is_lowered(kernel):
+                    self._tile(kernel)
+
+    def _tile(self, kernel: Any) -> None:
+        run_pipeline(kernel, "linalg-generalize-named-ops")
+        try:
+            tiled = write_kernel(read(entry(kernel)), cpu(self.machine))
+        except NotTileable:
+            return
+        _replace(kernel, tiled)
+
+
+def _replace(kernel: Any, tiled: Tiled) -> None:
+    function = entry(kernel)
+    try:
+        written = ir.Module.parse(tiled.text)
+    except ir.MLIRError as error:
+        raise InternalError(f"kernel '{name_of(kernel)}' was tiled into invalid code: {error}") from None
+    written.body.operations[0].operation.clone(ip=ir.InsertionPoint(function))
+    function.erase()
+    set_launch(kernel, tiled.tiles, tiled.workspace_bytes)
