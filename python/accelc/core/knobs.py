@@ -115,6 +115,7 @@ class Knobs:
         "the system's folder for temporary files",
         "Where an internal error leaves the file that replays it.",
     )
+    debug = Knob("ACCELC_DEBUG", _flag, False, "`0`", "`1` shows the Python traceback of an internal error.")
 
 
 knobs = Knobs()

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from accelc.core.diagnostics import Error, InternalError
+from accelc.core.diagnostics import Error, InternalError, InvalidIRError
 from accelc.core.knobs import knobs
 from accelc.core.mlir_diagnostics import Diagnostic, capture, summarize, verify
 from accelc.core.pass_ import Pass, PassContext
-from accelc.core.pipeline import Element, Pipeline, Stage, Upstream, format_element
+from accelc.core.pipeline import Element, Pipeline, Stage, Upstream
 from accelc.core.pipeline_text import leaves
-from accelc.core.reproducer import write_reproducer
+from accelc.core.reproducer import Replay, write_reproducer
 from accelc.mlir import PassManager, ir
 
 # ``legality(stage, module_op)`` raises an Error when an op may not be there.
@@ -83,10 +83,12 @@ class Runner:
         pipeline: Pipeline,
         module: Any,
         context: PassContext,
+        *,
         verify_each: bool,
         legality: Legality | None,
         hooks: tuple[Hook, ...],
-        command: tuple[str, ...],
+        replay: Replay | None,
+        user_pipeline: bool,
     ) -> None:
         self.pipeline = pipeline
         self.module = module
@@ -94,7 +96,8 @@ class Runner:
         self.verify_each = verify_each
         self.legality = legality or default_legality()
         self.hooks = (*hooks, *_knob_hooks())
-        self.command = command
+        self.replay = replay or Replay()
+        self.user_pipeline = user_pipeline
 
     def run(self) -> None:
         """Runs all elements; see `Pipeline.run` for the errors."""
@@ -146,6 +149,8 @@ class Runner:
                 run_upstream(self.module, element.pipeline, verify_each=self.verify_each)
             except PassFailedError as error:
                 self.context.diagnostics.extend(error.diagnostics)
+                if self.user_pipeline:
+                    raise InvalidIRError(error.message, notes=error.notes) from None
                 raise
             finally:
                 self.context.diagnostics.extend(found)
@@ -178,7 +183,7 @@ class Runner:
         except InternalError as error:
             if error.reproducer is None:
                 ran = Pipeline(self.pipeline.elements[: index + 1])
-                error.attach_reproducer(write_reproducer(self._original, ran, self.command, self.verify_each))
+                error.attach_reproducer(write_reproducer(self._original, ran, self.replay, self.verify_each))
             raise
 
 
@@ -208,4 +213,4 @@ def _knob_hooks() -> tuple[Hook, ...]:
     return (TreeDump.numbered(knobs.dump),)
 
 
-__all__ = ["Hook", "Legality", "PassFailedError", "Runner", "default_legality", "format_element", "run_upstream"]
+__all__ = ["Hook", "Legality", "PassFailedError", "Runner", "default_legality", "run_upstream"]

@@ -25,6 +25,7 @@ from accelc.core.pass_ import Pass, PassContext
 
 if TYPE_CHECKING:
     from accelc.core.pass_runner import Hook, Legality
+    from accelc.core.reproducer import Replay
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,8 @@ class Pipeline:
         verify_each: bool = True,
         legality: Legality | None = None,
         hooks: Sequence[Hook] = (),
-        command: Sequence[str] = (),
+        replay: Replay | None = None,
+        user_pipeline: bool = False,
     ) -> PassContext:
         """Runs the passes on ``module`` (an ``ir.Module`` or its operation) in place; returns the context.
 
@@ -165,7 +167,9 @@ class Pipeline:
             verify_each: verify after every pass; otherwise only at the end.
             legality: called as ``legality(stage, module_op)`` at each mark; by default the project's table.
             hooks: watchers; upstream passes are then run one at a time.
-            command: further words for the reproducer's ``accelc-opt`` line.
+            replay: where a reproducer goes, and with what command.
+            user_pipeline: the pipeline was written by the user, so that upstream passes that give up are the user's
+                error (`InvalidIRError`) and not ours.
 
         Raises:
             Error: what a pass raised on purpose.
@@ -177,7 +181,16 @@ class Pipeline:
         pipeline = self.part(stop_after=stop_after) if stop_after is not None else self
         context = context or PassContext()
         facts = pipeline.check(assume)
-        Runner(pipeline, module.operation, context, verify_each, legality, tuple(hooks), tuple(command)).run()
+        Runner(
+            pipeline,
+            module.operation,
+            context,
+            verify_each=verify_each,
+            legality=legality,
+            hooks=tuple(hooks),
+            replay=replay,
+            user_pipeline=user_pipeline,
+        ).run()
         context.facts |= facts
         return context
 

@@ -14,7 +14,7 @@ import hashlib
 import os
 import shlex
 import tempfile
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +25,33 @@ from accelc.core.pipeline import Pipeline
 PREFIX = "// accelc-opt "
 
 
-def write_reproducer(
-    original: Any, pipeline: Pipeline, command: Sequence[str], verify_each: bool, path: str | None = None
-) -> str | None:
+@dataclass(frozen=True)
+class Replay:
+    """How a failure of a pipeline is to be replayed.
+
+    path: the file to write; by default one in the reproducers' folder, named after its content.
+    instead: words that stand for the pipeline, where its text would not do (``--target=... --start-at=...``).
+    also: further words, e.g. ``--store=weights.npz``.
+    """
+
+    path: str | None = None
+    instead: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+def write_reproducer(original: Any, pipeline: Pipeline, replay: Replay, verify_each: bool) -> str | None:
     """Writes the IR before a pipeline ran, and the command that replays it; returns the path.
 
     Args:
         original: the op as it was before the first pass.
-        command: further words, e.g. ``--store=weights.npz``.
-        path: the file to write; by default one in the reproducers' folder, named after its content.
 
     Returns None when the file cannot be written: the failure itself must still be reported.
     """
-    words = [f"--pass-pipeline={pipeline}", *command]
+    words = [*(replay.instead or (f"--pass-pipeline={pipeline}",)), *replay.also]
     if not verify_each:
         words.append("--verify-each=0")
-    # Local locations keep provenance; assume_verified keeps the printer from verifying what may be invalid.
-    ir_text = original.operation.get_asm(enable_debug_info=True, print_generic_op_form=False, use_local_scope=False)
-    return store_text(f"{PREFIX}{shlex.join(words)}\n{ir_text}", path)
+    ir_text = original.operation.get_asm(enable_debug_info=True)
+    return store_text(f"{PREFIX}{shlex.join(words)}\n{ir_text}", replay.path)
 
 
 def store_text(text: str, path: str | None = None) -> str | None:
