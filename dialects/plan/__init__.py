@@ -18,8 +18,8 @@ from accelc.dialects.plan.ops import (
     LaunchOp,
     Plan,
     ViewOp,
-    memref_of,
     memref_nbytes,
+    memref_of,
     register,
 )
 

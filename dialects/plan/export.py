@@ -42,9 +42,7 @@ def export(module: Any) -> Plan:
     inputs, outputs = reader.arguments(main)
     for op in main.regions[0].blocks[0].operations:
         reader.step(op)
-    return Plan(
-        inputs, outputs, tuple(reader.buffers), tuple(reader.steps), main.attributes["plan.arena_bytes"].value
-    )
+    return Plan(inputs, outputs, tuple(reader.buffers), tuple(reader.steps), main.attributes["plan.arena_bytes"].value)
 
 
 class _Reader:

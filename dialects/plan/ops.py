@@ -6,8 +6,9 @@ The bindings read the classes' annotations as objects, so this file does without
 from collections.abc import Sequence
 from typing import Any
 
+from accelc.core.diagnostics import UnsupportedError
 from accelc.core.plan import DTYPES
-from accelc.mlir import ext, ir
+from accelc.mlir import dialect, ext, ir
 
 
 class Plan(ext.Dialect, name="plan"):  # type: ignore[misc, call-arg]
@@ -112,21 +113,75 @@ class ViewOp(Plan.Operation, name="view", traits=[ext.Pure]):  # type: ignore[mi
 
 
 class LaunchOp(Plan.Operation, name="launch"):  # type: ignore[misc, name-defined, call-arg]
-    """Runs ``kernel = @kN::@entry``: reads ``ins``, writes ``outs``. Its location says which model nodes it computes."""
+    """Runs ``kernel = @kN::@entry``: reads ``ins``, writes ``outs``. Its location says which model nodes it computes.
 
-    ins: Sequence[ext.Operand[Any]]
-    outs: Sequence[ext.Operand[Any]]
+    The last ``num_outputs`` operands are outputs. IRDL binds one type to all operands of a group, so there are
+    `GROUPS` groups, and each holds a run of operands of one type (``operandSegmentSizes``); `make` sees to it.
+    """
+
+    GROUPS = 32
+
     kernel: ir.SymbolRefAttr
+    num_outputs: ir.IntegerAttr
+
+    @classmethod
+    def _emit_operation(cls) -> None:
+        irdl = dialect("irdl")
+        op = irdl.operation_(cls._op_name)
+        with ir.InsertionPoint(op.body):
+            names = [f"group{i}" for i in range(cls.GROUPS)]
+            irdl.operands_([irdl.any() for _ in names], names, [ext.Variadicity.variadic] * cls.GROUPS)
+            fields = {"kernel": "#builtin.symbol_ref", "num_outputs": "#builtin.integer"}
+            irdl.attributes_([irdl.base(base_name=kind) for kind in fields.values()], list(fields))
+
+    @classmethod
+    def make(cls, ins: Sequence[Any], outs: Sequence[Any], kernel: Any) -> Any:
+        """A launch at the current insertion point. Raises UnsupportedError where the operands need too many groups."""
+        operands = [*ins, *outs]
+        runs = run_lengths([v.type for v in operands])
+        if len(runs) > cls.GROUPS:
+            raise UnsupportedError(f"a kernel with {len(operands)} operands of {len(runs)} alternating types")
+        sizes = runs + [0] * (cls.GROUPS - len(runs))
+        attributes = {
+            "kernel": kernel,
+            "num_outputs": ir.IntegerAttr.get(ir.IntegerType.get_signless(64), len(outs)),
+            "operandSegmentSizes": ir.DenseI32ArrayAttr.get(sizes),
+        }
+        return ir.Operation.create("plan.launch", operands=operands, attributes=attributes)
+
+    @property
+    def ins(self) -> list[Any]:
+        """The buffers that the kernel reads."""
+        operands = list(self.operation.operands)
+        return operands[: len(operands) - self.num_outputs.value]
+
+    @property
+    def outs(self) -> list[Any]:
+        """The buffers that the kernel writes."""
+        operands = list(self.operation.operands)
+        return operands[len(operands) - self.num_outputs.value :]
 
     @staticmethod
     def verify_invariants(op: Any) -> bool:
         """Checks buffers and that the kernel is named by two symbols (`check` resolves them)."""
-        symbols = op.kernel.value
-        if len(symbols) != 2:
-            return _report(op, f"expects a kernel written @module::@function, got {op.kernel}")
-        if len(op.outs) == 0:
-            return _report(op, "needs at least one output")
-        return _report(op, _first_error(list(op.operation.operands)))
+        operands = list(op.operation.operands)
+        count = op.operation.attributes["num_outputs"].value
+        if len(op.operation.attributes["kernel"].value) != 2:
+            return _report(op, f"expects a kernel written @module::@function, got {op.operation.attributes['kernel']}")
+        if not 1 <= count <= len(operands):
+            return _report(op, f"cannot have {count} outputs among {len(operands)} operands")
+        return _report(op, _first_error(operands))
+
+
+def run_lengths(types: Sequence[Any]) -> list[int]:
+    """How many equal types follow each other, run by run."""
+    runs: list[int] = []
+    for i, kind in enumerate(types):
+        if i and kind == types[i - 1]:
+            runs[-1] += 1
+        else:
+            runs.append(1)
+    return runs
 
 
 class CopyOp(Plan.Operation, name="copy"):  # type: ignore[misc, name-defined, call-arg]
