@@ -37,13 +37,13 @@ def _machine(name: str) -> HostMachine:
 def _graph_pipeline(machine: HostMachine, options: CompileOptions) -> Any:
     from accelc.targets.host.pipeline import graph_pipeline
 
-    return graph_pipeline(machine.cpu)
+    return graph_pipeline(machine.name)
 
 
 def _kernel_pipeline(machine: HostMachine, options: CompileOptions) -> Any:
     from accelc.targets.host.pipeline import kernel_pipeline
 
-    return kernel_pipeline(machine.cpu)
+    return kernel_pipeline(machine.name)
 
 
 def _emit(module: Any, machine: HostMachine, options: CompileOptions) -> KernelCode:
