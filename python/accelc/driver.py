@@ -107,11 +107,11 @@ def compile(
         with WorkerPool(worker_count(), job.target.name) as pool, make_context(), ir.Location.unknown():
             module, store = source.import_model()
             job.target.graph_pipeline(job.machine, job.options).run(module, PassContext(store=store))
-            plan = plan_dialect.export(module)
+            plan = plan_dialect.export(module.operation)
             code = compile_kernels(
-                pool, kernel_jobs(module), job.target, job.machine_name, _fingerprint(job), job.options, models.cache
+                pool, kernel_jobs(module.operation), job.target, job.machine_name, _fingerprint(job), job.options, models.cache
             )
-            stats = native_fractions(module, plan)
+            stats = native_fractions(module.operation, plan)
         constants = models.evaluate(store, plan)
         compiled = models.keep(
             CompiledModel(

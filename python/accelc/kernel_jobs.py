@@ -29,17 +29,16 @@ def kernel_jobs(module: Any) -> list[KernelJob]:
 
     return [
         KernelJob(
-            name=kernel.attributes["sym_name"].value,
+            name=name,
             device=kernel.attributes["accelc.device"].value if "accelc.device" in kernel.attributes else "target",
             # Neither locations nor the name: equal kernels of different models share one cache entry.
-            text=f"module {{\n{_anonymous(kernel)}\n}}\n",
+            text=f"module {{\n{_anonymous(name, kernel)}\n}}\n",
         )
-        for kernel in kernels_of(module)
+        for name, kernel in kernels_of(module)
     ]
 
 
-def _anonymous(kernel: Any) -> str:
-    name = kernel.attributes["sym_name"].value
+def _anonymous(name: str, kernel: Any) -> str:
     text: str = kernel.get_asm(enable_debug_info=False)
     return text.replace(f"module @{name} ", "module @kernel ", 1)
 
