@@ -5,7 +5,7 @@ from __future__ import annotations
 from accelc.core.pass_ import Pass
 from accelc.core.pipeline import Pipeline, Stage
 from accelc.passes.pipelines import GraphOptions, graph_passes
-from accelc.targets.host.passes import HostBufferize, HostTile, HostToLLVM
+from accelc.targets.host.passes import HostBufferize, HostExpandMath, HostTile, HostToLLVM
 
 
 def graph_pipeline(machine: str) -> Pipeline:
@@ -24,4 +24,4 @@ def kernel_pipeline(machine: str) -> Pipeline:
 
 
 def _tiling_passes(machine: str) -> tuple[Pass, ...]:
-    return (HostTile(machine), HostBufferize())
+    return (HostExpandMath(), HostTile(machine), HostBufferize())

@@ -19,7 +19,8 @@ from accelc.targets.host.codegen.reader import (
 )
 
 # Ops that take tens of instructions or a library call: worth computing once.
-_EXPENSIVE = frozenset({"arith.divf", "arith.remf", "math.sqrt", "math.rsqrt"})
+_EXPENSIVE = frozenset({"arith.divf", "arith.remf"})
+_CHEAP_MATH = frozenset({"math.absf", "math.absi", "math.ceil", "math.floor", "math.fma", "math.roundeven", "math.trunc"})
 
 
 @dataclass
@@ -113,7 +114,9 @@ def used_arguments(body: Body) -> set[int]:
 def is_expensive(body: Body) -> bool:
     """Whether a body costs tens of cycles an element."""
     ops = [i.text for i in body.instructions if i.kind == "op"]
-    return len(ops) > 8 or any(op in _EXPENSIVE for op in ops)
+    return len(ops) > 8 or any(
+        op in _EXPENSIVE or (op.startswith("math.") and op not in _CHEAP_MATH) for op in ops
+    )
 
 
 def _position(tensor: Tensor, index: Index, memory: Container[Tensor]) -> Linear | None:
