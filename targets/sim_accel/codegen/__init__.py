@@ -1,0 +1,1 @@
+"""Code generation: reading kernels, choosing tiles, placing buffers, synchronization, instruction selection."""

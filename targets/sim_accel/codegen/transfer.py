@@ -1,0 +1,161 @@
+"""Tile transfers as DMA instructions: dimensions merged, bounds only where they can matter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from accelc.targets.sim_accel import isa
+from accelc.targets.sim_accel.codegen.schedule import Transfer
+from accelc.targets.sim_accel.codegen.tiles import row_major
+from accelc.targets.sim_accel.dialect.syntax import Value
+from accelc.targets.sim_accel.isa import DTYPE_BYTES, Tile
+
+if TYPE_CHECKING:
+    from accelc.targets.sim_accel.codegen.select import Selector
+
+
+@dataclass
+class _Dim:
+    """One dimension of a transfer. ``size`` is None where no bound is needed."""
+
+    extent: int
+    sp: int
+    dram: int
+    pos: Value = 0
+    size: int | None = None
+    step: int = 1
+    gathered: bool = False
+
+
+def _dims(s: Selector, t: Transfer) -> tuple[list[_Dim], Value]:
+    """The dimensions of a transfer, and the byte offset of what they leave out."""
+    strides = row_major(t.dram.shape)
+    item = DTYPE_BYTES[t.dram.dtype]
+    offset: Value = 0
+    dims: list[_Dim] = []
+    gathered = t.dims[0] if t.kind == "gather" else None
+    covered = set()
+    for j, d in enumerate(t.dims):
+        extent, sp, step = t.tile.shape[j], t.tile.strides[j], t.steps[j]
+        if d < 0:
+            if extent > 1:
+                dims.append(_Dim(extent, sp, 0))
+            continue
+        covered.add(d)
+        dims_d, extra = _one(s, t, d, extent, sp, step, strides[d], item, d == gathered)
+        dims += dims_d
+        offset = s.b.add(offset, extra)
+    for d in range(len(t.dram.shape)):
+        if d not in covered:
+            dims_d, extra = _one(s, t, d, 1, 0, 1, strides[d], item, False)
+            dims += dims_d
+            offset = s.b.add(offset, extra)
+    return dims, offset
+
+
+def _one(
+    s: Selector, t: Transfer, d: int, extent: int, sp: int, step: int, stride: int, item: int, gathered: bool
+) -> tuple[list[_Dim], Value]:
+    low, high = s.bounds(t.positions[d])
+    size = t.dram.shape[d]
+    ends = (low + min(0, (extent - 1) * step), high + max(0, (extent - 1) * step))
+    if gathered:
+        return [_Dim(extent, sp, stride, s.index(t.positions[d]), size, step, True)], 0
+    if ends[0] >= 0 and ends[1] < size:
+        offset = s.b.mul(s.index(t.positions[d]), stride * item)
+        return ([_Dim(extent, sp, stride * step)] if extent > 1 else []), offset
+    return [_Dim(extent, sp, stride, s.index(t.positions[d]), size, step)], 0
+
+
+def _merged(dims: list[_Dim]) -> list[_Dim]:
+    """Fastest-changing DRAM dimension last; neighbours that chain on both sides become one."""
+    ordered = sorted(dims, key=lambda x: (not x.gathered, x.dram == 0 and x.size is None and -1, -abs(x.dram)))
+    result: list[_Dim] = []
+    for dim in ordered:
+        last = result[-1] if result else None
+        if (
+            last is not None
+            and last.size is None
+            and dim.size is None
+            and last.sp == dim.sp * dim.extent
+            and last.dram == dim.dram * dim.extent
+        ):
+            result[-1] = _Dim(last.extent * dim.extent, dim.sp, dim.dram)
+        else:
+            result.append(dim)
+    return result or [_Dim(1, 1, 1)]
+
+
+def emit_transfer(s: Selector, t: Transfer) -> None:
+    """One DMA instruction, in loops where it has more dimensions than the ISA."""
+    dims, offset = _dims(s, t)
+    dims = _merged(dims)
+    dram = s.b.add(s.base(t.dram), offset)
+    sp = s.b.add(s.address(t.tile.buffer), t.tile.offset * t.tile.itemsize)
+    _loops(s, t, dims, dram, sp)
+
+
+def _loops(s: Selector, t: Transfer, dims: list[_Dim], dram: Value, sp: Value) -> None:
+    if len(dims) > isa.MAX_RANK:
+        at = next(i for i, d in enumerate(dims) if not d.gathered)
+        first = dims[at]
+        rest = dims[:at] + dims[at + 1 :]
+        with s.b.loop(first.extent) as i:
+            inner_sp = s.b.add(sp, s.b.mul(i, first.sp * t.tile.itemsize))
+            if first.size is None:
+                inner_dram = s.b.add(dram, s.b.mul(i, first.dram * DTYPE_BYTES[t.dram.dtype]))
+                _loops(s, t, rest, inner_dram, inner_sp)
+                return
+            moved = s.b.add(first.pos, s.b.mul(i, first.step))
+            # A bounded dimension stays one, of a single element.
+            single = _Dim(1, 0, first.dram, moved, first.size, 1)
+            last = rest[-1]
+            if len(rest) >= isa.MAX_RANK:
+                _loops(s, t, rest, dram, inner_sp) if first.size is None else _checked(s, t, single, rest, dram, inner_sp)
+                return
+            _loops(s, t, [single, *rest[:-1], last], dram, inner_sp)
+        return
+    _instruction(s, t, dims, dram, sp)
+
+
+def _checked(s: Selector, t: Transfer, single: _Dim, rest: list[_Dim], dram: Value, sp: Value) -> None:
+    """A bounded dimension of one element besides five others: loop over one of those first."""
+    free = next((i for i, d in enumerate(rest) if d.size is None and not d.gathered), None)
+    at = 0 if free is None else free
+    chosen = rest[at]
+    others = [single, *rest[:at], *rest[at + 1 :]]
+    with s.b.loop(chosen.extent) as i:
+        inner_sp = s.b.add(sp, s.b.mul(i, chosen.sp * t.tile.itemsize))
+        if chosen.size is None:
+            _instruction(s, t, others, s.b.add(dram, s.b.mul(i, chosen.dram * DTYPE_BYTES[t.dram.dtype])), inner_sp)
+        else:
+            raise_rank()
+
+
+def raise_rank() -> None:
+    """Raises UnsupportedError for a transfer with too many bounded dimensions."""
+    from accelc.core.diagnostics import UnsupportedError
+
+    raise UnsupportedError("a transfer with more than five dimensions that need bounds")
+
+
+def _instruction(s: Selector, t: Transfer, dims: list[_Dim], dram: Value, sp: Value) -> None:
+    bounded = t.kind == "gather" or any(d.size is not None for d in dims)
+    tile = Tile(t.tile.dtype, sp, tuple(d.sp for d in dims))
+    memory = Tile(t.dram.dtype, s.b.address(dram), tuple(d.dram for d in dims))
+    fields: dict[str, Any] = {"q": t.queue, "shape": tuple(d.extent for d in dims)}
+    if bounded:
+        fields["pos"] = tuple(d.pos for d in dims)
+        fields["size"] = tuple(d.extent if d.size is None else d.size for d in dims)
+        fields["step"] = tuple(1 if d.size is None else d.step for d in dims)
+        if t.kind != "store":
+            fields["fill"] = t.fill
+    if t.kind == "store":
+        s.b.op("dma.store", dst=memory, a=tile, **fields)
+    elif t.kind == "load":
+        s.b.op("dma.load", dst=tile, a=memory, **fields)
+    else:
+        assert t.index is not None
+        index = Tile(t.index.dtype, s.b.add(s.address(t.index.buffer), t.index.offset * t.index.itemsize), (t.index.strides[0] if t.index.strides else 1,))
+        s.b.op("dma.gather", dst=tile, a=memory, b=index, **fields)

@@ -1,0 +1,1 @@
+"""The passes of this target, one file each."""
