@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,9 @@ def test_wrong_values_are_usage_errors(
         getattr(knobs, attribute)
 
 
-def test_page_is_fresh() -> None:
-    assert (ROOT / "docs/knobs.md").read_text() == markdown(), "run: make bless"
+@pytest.mark.golden
+def test_page_is_fresh(golden: Callable[[str, str], None]) -> None:
+    golden("docs/knobs.md", markdown())
 
 
 def test_no_other_file_reads_the_environment_for_accelc() -> None:

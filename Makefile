@@ -1,0 +1,69 @@
+# make demo    sets everything up, compiles two models for two targets, and compares their cost
+# make test    sets everything up, and runs every check and test
+# make lint    style, types, layers      make bless   renews generated pages and golden files
+# make build   (re)builds the native parts    make clean   removes what was built, not the environment
+# make distclean   removes the environment too
+#
+# Needed beforehand: Python 3.11 or later, make, a C++20 compiler. All else is installed into .venv, at the versions of
+# constraints.txt.
+
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
+NATIVE := $(shell find targets -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
+RECIPE := pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
+JOBS ?= 2
+
+.PHONY: demo test lint lit pytest bless build bench-env clean distclean
+.DELETE_ON_ERROR:
+# The steps of `test` share two cores among themselves already.
+.NOTPARALLEL:
+
+demo: $(VENV)/.stamp-demo
+	$(BIN)/python -m accelc.tools.demo
+
+test: $(VENV)/.stamp-test lint lit pytest
+
+lint: $(VENV)/.stamp-test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+lit: $(VENV)/.stamp-test
+	$(BIN)/lit -sv -j $(JOBS) test
+
+pytest: $(VENV)/.stamp-test
+	$(BIN)/python -m pytest -q -n $(JOBS)
+
+bless: $(VENV)/.stamp-test
+	$(BIN)/python -m pytest -q -m golden --bless
+
+build: $(VENV)/.stamp-build
+	$(PIP) --no-build-isolation --no-deps -e .
+
+bench-env: $(VENV)/.stamp-build $(RECIPE)
+	$(PIP) --no-build-isolation -e '.[bench]'
+
+# The build's own tools come first, because the project is built inside the environment (no isolation: what is
+# pinned is what builds).
+$(VENV)/.stamp-build: constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) cmake nanobind ninja scikit-build-core
+	touch $@
+
+$(VENV)/.stamp-demo: $(VENV)/.stamp-build $(RECIPE)
+	$(PIP) --no-build-isolation -e '.[check]'
+	touch $@
+
+$(VENV)/.stamp-test: $(VENV)/.stamp-build $(RECIPE)
+	$(PIP) --no-build-isolation -e '.[check,test,dev]'
+	touch $@ $(VENV)/.stamp-demo
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find dialects passes python targets test tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f $(VENV)/.stamp-demo $(VENV)/.stamp-test $(VENV)/.stamp-build
+
+distclean: clean
+	rm -rf $(VENV)
