@@ -19,6 +19,13 @@ from accelc.core.diagnostics import ArtifactError, UsageError
 _V2 = ("cx16", "popcnt", "sse3", "sse4.1", "sse4.2", "ssse3")
 _V3 = (*_V2, "avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe")
 _V4 = (*_V3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
+MACHINES = {
+    "native": "the CPU that compiles",
+    "x86-64": "any x86-64 CPU (SSE2)",
+    "x86-64-v2": "x86-64 with SSE4.2",
+    "x86-64-v3": "x86-64 with AVX2 and FMA",
+    "x86-64-v4": "x86-64 with AVX-512",
+}
 _LEVELS = {"x86-64": (), "x86-64-v2": _V2, "x86-64-v3": _V3, "x86-64-v4": _V4}
 
 
@@ -26,9 +33,11 @@ _LEVELS = {"x86-64": (), "x86-64-v2": _V2, "x86-64-v3": _V3, "x86-64-v4": _V4}
 class Cpu:
     """A CPU as LLVM knows it.
 
-    triple: the target triple. name: LLVM's CPU name. features: the features that are on, sorted.
+    machine: what is written after ``host:``. triple: the target triple. name: LLVM's CPU name. features: the features
+    that are on, sorted.
     """
 
+    machine: str
     triple: str
     name: str
     features: tuple[str, ...]
@@ -60,7 +69,7 @@ def native() -> Cpu:
     """The CPU of this process."""
     _initialize()
     features = tuple(sorted(name for name, on in llvm.get_host_cpu_features().items() if on))
-    return Cpu(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
+    return Cpu("native", llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
 
 
 def cpu(machine: str) -> Cpu:
@@ -68,8 +77,8 @@ def cpu(machine: str) -> Cpu:
     if machine in ("", "native", "host"):
         return native()
     if machine in _LEVELS and platform.machine() == "x86_64":
-        return Cpu(native().triple, machine, _LEVELS[machine])
-    raise UsageError(f"there is no host machine '{machine}'", notes=(f"machines: native, {', '.join(_LEVELS)}",))
+        return Cpu(machine, native().triple, machine, _LEVELS[machine])
+    raise UsageError(f"there is no host machine '{machine}'", notes=(f"machines: {', '.join(MACHINES)}",))
 
 
 def check_runs_here(triple: str, features: tuple[str, ...]) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from accelc.core.diagnostics import InternalError
-from accelc.core.pass_ import PassContext
+from accelc.core.pass_ import Pass, PassContext
 from accelc.core.target import KernelCode
 from accelc.mlir import dialect, ir
 from accelc.targets.host.cpu import Cpu, cpu, target_machine
 from accelc.targets.host.elf import undefined_symbols
 from accelc.targets.host.kernel_module import ENTRY, TILES, WORKSPACE_BYTES, kernels, name_of
 from accelc.targets.host.literals import down_convert
-from accelc.targets.host.pipeline import kernel_passes
+from accelc.targets.host.pipeline import kernel_pipeline
 
 
 def compile_kernel(kernel: Any, machine: str = "native") -> KernelCode:
@@ -27,8 +27,9 @@ def compile_kernel(kernel: Any, machine: str = "native") -> KernelCode:
         with ir.Context() as context:
             context.enable_multithreading(False)
             return compile_kernel(ir.Module.parse(kernel).operation, machine)
-    for pass_ in kernel_passes(machine):
-        pass_.run(kernel, PassContext())
+    for element in kernel_pipeline(machine).elements:
+        if isinstance(element, Pass):
+            element.run(kernel, PassContext())
     (lowered,) = kernels(kernel)
     return emit(lowered, cpu(machine))
 

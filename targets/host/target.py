@@ -1,71 +1,42 @@
-"""The host's manifest: the CPU that runs accelc, or an older one of its kind."""
+"""The host target's manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from accelc.core.pipeline import Pipeline, Stage
 from accelc.core.target import CompileOptions, KernelCode, Target
-from accelc.targets.host.cpu import Cpu, cpu
+from accelc.passes.pipelines import GraphOptions, graph_passes
+from accelc.targets.host.cpu import MACHINES, Cpu, cpu
+from accelc.targets.host.emit import emit
+from accelc.targets.host.kernel_module import kernels
+from accelc.targets.host.pipeline import kernel_pipeline
 
-_MACHINES = {
-    "native": "the CPU that compiles, with all of its features",
-    "x86-64-v4": "any x86-64 with AVX-512",
-    "x86-64-v3": "any x86-64 with AVX2 and FMA",
-    "x86-64-v2": "any x86-64 with SSE4.2",
-    "x86-64": "any x86-64",
-}
-
-
-@dataclass(frozen=True)
-class HostMachine:
-    """A host CPU: what code is made for."""
-
-    name: str
-    cpu: Cpu
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON value that identifies the CPU and its features."""
-        return {"name": self.name, **self.cpu.to_json()}
+# f32 stays f32; products may be fused into additions and sums reassociated.
+_PRECISIONS = ("strict",)
 
 
-def _machine(name: str) -> HostMachine:
-    return HostMachine(name, cpu(name))
+def _graph_pipeline(machine: Cpu, options: CompileOptions) -> Pipeline:
+    return Pipeline((*graph_passes(GraphOptions(layout="nhwc")), Stage("kernels")))
 
 
-def _graph_pipeline(machine: HostMachine, options: CompileOptions) -> Any:
-    from accelc.targets.host.pipeline import graph_pipeline
-
-    return graph_pipeline(machine.name)
+def _kernel_pipeline(machine: Cpu, options: CompileOptions) -> Pipeline:
+    return kernel_pipeline(machine.machine)
 
 
-def _kernel_pipeline(machine: HostMachine, options: CompileOptions) -> Any:
-    from accelc.targets.host.pipeline import kernel_pipeline
-
-    return kernel_pipeline(machine.name)
-
-
-def _emit(module: Any, machine: HostMachine, options: CompileOptions) -> KernelCode:
-    from accelc.targets.host.emit import emit
-    from accelc.targets.host.kernel_module import kernels
-
+def _emit(module: Any, machine: Cpu, options: CompileOptions) -> KernelCode:
     (kernel,) = kernels(module)
-    return emit(kernel, machine.cpu)
-
-
-def _machines() -> Mapping[str, str]:
-    return _MACHINES
+    return emit(kernel, machine)
 
 
 TARGET = Target(
     name="host",
-    summary="native code for this CPU, through LLVM",
+    summary="this computer's CPU, through LLVM",
     default_machine="native",
-    machines=_machines,
-    load_machine=_machine,
-    default_precision=lambda machine: "fast",
-    precisions=lambda machine: ("fast", "strict"),
+    machines=lambda: MACHINES,
+    load_machine=cpu,
+    default_precision=lambda machine: "strict",
+    precisions=lambda machine: _PRECISIONS,
     graph_pipeline=_graph_pipeline,
     kernel_pipeline=_kernel_pipeline,
     emit=_emit,
