@@ -16,21 +16,10 @@ import numpy as np
 from accelc.core.compiled import CompiledModel
 from accelc.core.diagnostics import UnsupportedError, UsageError
 from accelc.core.plan import DTYPES, Plan, TensorSpec
-from accelc.core.target import Executor, HostKernels
+from accelc.core.target import Executor, ExecutorFactory, HostKernels, find_entry
 
 Array = np.ndarray[Any, Any]
 
-# By name, and here: what an artifact says must never choose the code that is imported.
-EXECUTORS = {
-    "host": "accelc.targets.host.executor:make_executor",
-    "sim_accel": "accelc.targets.sim_accel.executor:make_executor",
-}
-HOST_KERNELS = "accelc.targets.host.executor:HostKernelTable"
-
-
-def _import(entry: str) -> Any:
-    module, _, attribute = entry.partition(":")
-    return getattr(importlib.import_module(module), attribute)
 
 
 class Executable:
@@ -101,13 +90,15 @@ class Executable:
     def _load(self) -> Executor:
         if self._executor is None:
             model = self.model
-            entry = EXECUTORS.get(model.target)
-            if entry is None:
+            # By name from a table: what an artifact says must never choose the code that is imported.
+            table = importlib.import_module("accelc.targets").EXECUTORS
+            make_executor: ExecutorFactory | None = find_entry(model.target, table, "accelc.executors")
+            if make_executor is None:
                 raise UnsupportedError(
                     f"a model compiled for '{model.target}' cannot be run here",
-                    notes=(f"targets that run: {', '.join(sorted(EXECUTORS))}",),
+                    notes=(f"targets that run: {', '.join(sorted(table))}",),
                 )
-            self._executor = _import(entry)(
+            self._executor = make_executor(
                 model.plan,
                 model.code,
                 model.constants,
@@ -122,7 +113,7 @@ class Executable:
         placed = {name: code for name, code in self.model.code.items() if code.meta.get("device") == "host"}
         if self.model.target == "host" or not placed:
             return None
-        table: HostKernels = _import(HOST_KERNELS)(placed)
+        table: HostKernels = importlib.import_module("accelc.targets.host.executor").HostKernelTable(placed)
         return table
 
 

@@ -144,17 +144,26 @@ def backend_of_file(path: str) -> str:
 
 
 def load_target(name: str, table: Mapping[str, str]) -> Target:
-    """The target called ``name``: from ``table`` (name to ``module:attribute``), else from an entry point."""
-    entry = table.get(name)
-    if entry is None:
-        for point in importlib.metadata.entry_points(group="accelc.targets"):
-            if point.name == name:
-                entry = point.value
-    if entry is None:
+    """The target called ``name``: from ``table`` (name to ``module:attribute``), else from an entry point.
+
+    Raises UsageError if there is none.
+    """
+    target = find_entry(name, table, "accelc.targets")
+    if target is None:
         raise UsageError(
             f"there is no target '{name}'", notes=(f"targets: {', '.join(sorted(table))}", "run: accelc targets")
         )
-    module, _, attribute = entry.partition(":")
-    target = getattr(importlib.import_module(module), attribute)
     assert isinstance(target, Target)
     return target
+
+
+def find_entry(name: str, table: Mapping[str, str], group: str) -> Any | None:
+    """The object that ``table`` or an entry point of ``group`` names, or None."""
+    entry = table.get(name)
+    if entry is None:
+        for point in importlib.metadata.entry_points(group=group, name=name):
+            entry = point.value
+    if entry is None:
+        return None
+    module, _, attribute = entry.partition(":")
+    return getattr(importlib.import_module(module), attribute)
