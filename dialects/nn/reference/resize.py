@@ -61,11 +61,11 @@ def source_positions(size: int, have: int, scale: float, coordinate: str, region
     i = np.arange(size, dtype=np.float64)
     start, end = region
     if coordinate == "align_corners":
-        return i * (have - 1) / (size - 1) if size > 1 else i * 0.0
+        return i * ((have - 1) / (size - 1) if size > 1 else 0.0)
     if coordinate == "asymmetric":
-        return i / scale
+        return np.asarray(i / scale)
     if coordinate == "tf_half_pixel_for_nn":
-        return (i + 0.5) / scale
+        return np.asarray((i + 0.5) / scale)
     if coordinate == "tf_crop_and_resize":
         if size > 1:
             return start * (have - 1) + i * (end - start) * (have - 1) / (size - 1)
@@ -74,7 +74,7 @@ def source_positions(size: int, have: int, scale: float, coordinate: str, region
         return np.zeros(1)
     if coordinate == "half_pixel_symmetric":
         i = i + scale * have / 2 * (1 - size / (scale * have))
-    return (i + 0.5) / scale - 0.5
+    return np.asarray((i + 0.5) / scale - 0.5)
 
 
 def nearest_indices(position: Array, have: int, nearest: str) -> Array:
@@ -91,7 +91,7 @@ def nearest_indices(position: Array, have: int, nearest: str) -> Array:
 
 
 def _linear(distance: Array) -> Array:
-    return np.clip(1 - np.abs(distance), 0, 1)
+    return np.asarray(np.clip(1 - np.abs(distance), 0, 1))
 
 
 def _cubic(distance: Array, a: float) -> Array:

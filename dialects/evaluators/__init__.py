@@ -1,0 +1,1 @@
+"""Evaluators for the interpreter, a file a dialect; importing a file registers them."""
