@@ -12,13 +12,12 @@ from accelc.core.options import describe_options
 from accelc.core.pass_ import load_passes
 from accelc.core.upstream_passes import UPSTREAM_PASSES
 from accelc.mlir import ir
-from accelc.targets import TARGETS
 
 
 def list_passes() -> str:
     """Our passes with summaries and options, then the names of upstream's by the op they run on."""
     lines = ["Passes of accelc (on builtin.module):"]
-    for name, cls in load_passes(entry.partition(":")[0].rpartition(".")[0] for entry in TARGETS.values()).items():
+    for name, cls in load_passes().items():
         lines.append(f"  --{name:<28} {cls.summary}")
         lines += [f"      {option}={default:<12} {kind}" for option, kind, default in describe_options(cls)]
     for anchor, names in groupby(sorted(UPSTREAM_PASSES, key=_anchor_and_name), lambda name: UPSTREAM_PASSES[name]):

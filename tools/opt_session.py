@@ -14,18 +14,16 @@ from accelc.core import context as contexts
 from accelc.core.diagnostics import Error, InternalError, InvalidIRError, UsageError
 from accelc.core.instrument import IRPrinter, Timing, TreeDump, print_ir
 from accelc.core.mlir_diagnostics import MEMORY, Diagnostic, capture, from_error
-from accelc.core.pass_ import PassContext, load_passes
+from accelc.core.pass_ import PassContext
 from accelc.core.pass_runner import Hook, PassFailedError
 from accelc.core.pipeline import Pipeline
 from accelc.core.pipeline_text import parse_pipeline, pass_from_flag
 from accelc.core.reproducer import Replay
 from accelc.core.store import Store
 from accelc.mlir import ir
-from accelc.targets import TARGETS
 from accelc.tools.expected_diagnostics import compare, parse_expected
 from accelc.tools.opt_args import Arguments
 from accelc.tools.opt_store import load_store
-from accelc.tools.opt_target import target_pipeline
 
 SPLIT = "// -----"
 BYTECODE = b"ML\xefR"
@@ -42,7 +40,6 @@ class Session:
         self.is_bytecode = data.startswith(BYTECODE)
         self.data = data
         self.text = "" if self.is_bytecode else self._decode(data)
-        load_passes(entry.partition(":")[0].rpartition(".")[0] for entry in TARGETS.values())
 
     def _decode(self, data: bytes) -> str:
         try:
@@ -90,7 +87,7 @@ class Session:
         made = contexts.make_context(allow_unregistered=arguments.allow_unregistered_dialect)
         with made, ir.Location.unknown(), capture(made) as found:
             try:
-                # Wrong passes are said even when the input is wrong as well.
+                # First, so that wrong passes are said even when the input is wrong as well.
                 pipeline, replay = self._pipeline()
                 module = self._parse(part)
                 self._run_passes(pipeline, module, context, replay, number)
@@ -124,6 +121,9 @@ class Session:
         also += ["--allow-unregistered-dialect"] if arguments.allow_unregistered_dialect else []
         replay = Replay(path=arguments.reproducer, also=tuple(also))
         if arguments.target is not None:
+            # Brings in the driver and the target, which running single passes does not need.
+            from accelc.tools.opt_target import target_pipeline
+
             pipeline, words = target_pipeline(
                 arguments.target, arguments.start_at, arguments.stop_after, arguments.precision
             )

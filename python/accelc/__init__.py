@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from accelc.core.diagnostics import UnsupportedError as UnsupportedError
     from accelc.core.diagnostics import UsageError as UsageError
     from accelc.core.diagnostics import WrongResultError as WrongResultError
-    from accelc.driver import compile as compile
+    from accelc.driver import compile as compile  # noqa: A004  (the public name)
     from accelc.runtime import load as load
 
 __version__ = "0.1.0"

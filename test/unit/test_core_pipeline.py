@@ -101,6 +101,7 @@ class Holds(Makes):
 @pytest.fixture(autouse=True)
 def passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_PASSES", {})
+    monkeypatch.setattr(registry, "_pass_modules", dict)
     for cls in (Configured, Breaks, Makes, Loses, Needs, Holds):
         register_pass(cls)
 

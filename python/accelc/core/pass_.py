@@ -8,11 +8,12 @@ A pass is a frozen dataclass: its fields are its options, in Python, in textual 
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
-import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from accelc.core.diagnostics import InternalError
@@ -71,16 +72,37 @@ def registered_passes() -> dict[str, type[Pass]]:
     return dict(sorted(_PASSES.items()))
 
 
-def load_passes(targets: Iterable[str] = ()) -> dict[str, type[Pass]]:
-    """Imports every module of `accelc.passes`, and of ``passes`` in each target's package; returns all passes.
+def find_pass(name: str) -> type[Pass] | None:
+    """The pass called ``name``, importing the file that is named as the pass; None if there is none."""
+    if name not in _PASSES:
+        module = _pass_modules().get(name.replace("-", "_"))
+        if module is not None:
+            importlib.import_module(module)
+    return _PASSES.get(name)
 
-    Args:
-        targets: the packages of targets, e.g. ``accelc.targets.host``; the lowest layer does not know their table.
-    """
-    for package in ("accelc.passes", *(f"{target}.passes" for target in targets)):
-        if importlib.util.find_spec(package) is None:
-            continue
-        module = importlib.import_module(package)
-        for found in pkgutil.walk_packages(module.__path__, f"{package}."):
-            importlib.import_module(found.name)
+
+def load_passes() -> dict[str, type[Pass]]:
+    """Imports every pass of accelc and of the targets that other packages bring; returns all by name."""
+    for module in _pass_modules().values():
+        importlib.import_module(module)
+    for point in importlib.metadata.entry_points(group="accelc.targets"):
+        point.load()
     return registered_passes()
+
+
+@cache
+def _pass_modules() -> dict[str, str]:
+    """File name to module, for the files in `accelc.passes` and in the folder ``passes`` of each target.
+
+    Found by looking, not by importing: to run one pass, only its file is needed. Folders inside hold what passes
+    share.
+    """
+    found = {}
+    for base, pattern in (("accelc.passes", "*.py"), ("accelc.targets", "*/passes/*.py")):
+        spec = importlib.util.find_spec(base)
+        for location in (spec.submodule_search_locations or ()) if spec else ():
+            for path in sorted(Path(location).glob(pattern)):
+                relative = path.relative_to(location).with_suffix("")
+                if not relative.name.startswith("_"):
+                    found[relative.name] = ".".join((base, *relative.parts))
+    return found

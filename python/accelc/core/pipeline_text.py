@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from accelc.core.diagnostics import UsageError
 from accelc.core.options import parse_options, split
-from accelc.core.pass_ import Pass, registered_passes
+from accelc.core.pass_ import Pass, find_pass, load_passes
 from accelc.core.pipeline import Element, Pipeline, Stage, Upstream
 from accelc.core.upstream_passes import UPSTREAM_PASSES
 from accelc.mlir import PassManager
@@ -31,8 +31,7 @@ class Leaf:
 def parse_pipeline(text: str) -> Pipeline:
     """Parses a textual pipeline; the outer ``builtin.module(...)`` may be left out.
 
-    Passes must have been loaded (`accelc.core.pass_.load_passes`), and a context must be current. Raises UsageError
-    naming the pass or option that is wrong.
+    A context must be current. Raises UsageError naming the pass or option that is wrong.
     """
     text = text.strip()
     anchored = _ANCHORED.match(text)
@@ -43,7 +42,7 @@ def parse_pipeline(text: str) -> Pipeline:
 
 def pass_from_flag(name: str, options: str | None) -> Element:
     """The element that a flag ``--name=options`` stands for; upstream's passes are nested where they have to be."""
-    cls = registered_passes().get(name)
+    cls = find_pass(name)
     if cls is not None:
         return _configure(cls, options or "")
     if name not in UPSTREAM_PASSES:
@@ -81,7 +80,7 @@ def _parse_element(item: str, whole: str) -> Element:
     matched = _PASS.match(item)
     if not matched:
         raise UsageError(f"'{item}' is not a pass", notes=(f"pipeline: {whole}",))
-    cls = registered_passes().get(matched[1])
+    cls = find_pass(matched[1])
     if cls is not None:
         return _configure(cls, matched[2] or "")
     if matched[1] not in UPSTREAM_PASSES:
@@ -90,9 +89,8 @@ def _parse_element(item: str, whole: str) -> Element:
 
 
 def _refuse_nested(item: str) -> None:
-    ours = registered_passes()
     for leaf in leaves(item):
-        if leaf.name in ours:
+        if find_pass(leaf.name) is not None:
             raise UsageError(f"pass '{leaf.name}' works on a whole module and cannot be nested in '{item}'")
         if leaf.name not in UPSTREAM_PASSES:
             raise _unknown(leaf.name)
@@ -115,6 +113,6 @@ def _checked_upstream(text: str) -> Upstream:
 
 
 def _unknown(name: str) -> UsageError:
-    close = difflib.get_close_matches(name, [*registered_passes(), *UPSTREAM_PASSES], n=3)
+    close = difflib.get_close_matches(name, [*load_passes(), *UPSTREAM_PASSES], n=3)
     notes = (f"did you mean {' or '.join(close)}?",) if close else ("accelc-opt --list-passes lists all",)
     return UsageError(f"there is no pass '{name}'", notes=notes)
