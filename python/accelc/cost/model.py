@@ -20,8 +20,8 @@ class LaunchCost:
     kernel: its name in the plan. nodes: the model's nodes that it computes. device: ``target`` or ``host``.
     seconds: from the end of what came before to its own end, overhead included.
     overhead_s: of that, launching and waiting for the first bytes.
-    bound: what it would have to have more of to be faster: ``compute``, ``memory``, ``latency`` (of memory), ``launch``, or
-        ``host`` (it runs there).
+    bound: what more of would make it faster: ``compute``, ``memory``, ``latency`` (of memory), ``launch``, or ``host``
+        (it runs there).
     macs, bytes_moved: multiply-accumulates; bytes over the outermost memory's pins (over the link, for ``host``).
     peak_macs_s: MACs a second at the machine's peak in the number format used; 0 where the kernel has none.
     energy: joules by part (``dram``, ``matrix``, ...); empty where it is not known.
