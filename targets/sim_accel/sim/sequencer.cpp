@@ -99,10 +99,10 @@ bool Core::scalar(const Instr& in) {
             if (addr < 0 || addr > config_.sp_bytes - size) throw Fault("reads scratchpad byte " + std::to_string(addr) + " of " + std::to_string(config_.sp_bytes));
             if (addr % size) throw Fault("the scratchpad address " + std::to_string(addr) + " is not aligned");
             if (options_.check_hazards) {
+                // What was dispatched before is not ordered after this read; what is dispatched from now on is.
+                release(Q_SEQ);
                 const int64_t none = 0;
                 touch(sp_access_, false, Span(addr, static_cast<int>(size), 0, &none, &none), false, Q_SEQ, pc_, marker_);
-                // What is dispatched from now on is ordered after this read; what was dispatched before is not.
-                release(Q_SEQ);
             }
             report_.counters.sp_read += size;
             report_.data_dependent |= !executor_;
