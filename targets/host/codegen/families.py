@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from accelc.targets.host.codegen.contraction import write_contraction
 from accelc.targets.host.codegen.kernel_writer import Tiled
 from accelc.targets.host.codegen.loops import write_loops
 from accelc.targets.host.codegen.reader import Kernel, NotTileable
 from accelc.targets.host.cpu import Cpu
 
-_FAMILIES: tuple[Callable[[Kernel, Cpu], Tiled], ...] = (write_loops,)
+_FAMILIES: tuple[Callable[[Kernel, Cpu], Tiled], ...] = (write_contraction, write_loops)
 
 
 def write_kernel(kernel: Kernel, cpu: Cpu) -> Tiled:

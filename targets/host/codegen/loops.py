@@ -33,13 +33,18 @@ def write_loops(kernel: Kernel, cpu: Cpu) -> Tiled:
     """Writes a kernel as loop nests. Raises NotTileable."""
     if any(math.prod(a.shape) == 0 for a in kernel.arguments):
         raise NotTileable("an empty tensor")
-    return _Loops(kernel, cpu).write()
+    return _Loops(KernelWriter(kernel, cpu)).write()
+
+
+def materialize(kw: KernelWriter, tensor: Tensor) -> None:
+    """Writes nests that put a tensor in the workspace, whole, before anything else. Raises NotTileable."""
+    _Loops(kw).materialize(tensor)
 
 
 class _Loops:
-    def __init__(self, kernel: Kernel, cpu: Cpu) -> None:
-        self.kw = KernelWriter(kernel, cpu)
-        self.kernel = kernel
+    def __init__(self, kw: KernelWriter) -> None:
+        self.kw = kw
+        self.kernel = kw.kernel
         self.ordered = False  # whether a later nest overwrites what an earlier one wrote
 
     def write(self) -> Tiled:
@@ -82,10 +87,11 @@ class _Loops:
             blocked = nest.blocked()
             if not blocked:
                 return nest
-            self._materialize(blocked[0])
+            self.materialize(blocked[0])
         raise NotTileable("producers that do not end")
 
-    def _materialize(self, tensor: Tensor) -> None:
+    def materialize(self, tensor: Tensor) -> None:
+        """Puts a tensor in the workspace."""
         memory = self.kw.evaluator.memory
         size = math.prod(tensor.shape)
         if tensor in memory or size * 8 > _MAX_SCRATCH:
