@@ -197,6 +197,12 @@ class Session:
         for diagnostic in shown:
             for text in self._render(diagnostic, lines):
                 print(text, file=sys.stderr)
+        if (
+            isinstance(failure, InvalidIRError)
+            and self.arguments.reproducer
+            and os.path.exists(self.arguments.reproducer)
+        ):
+            print(f"note: reproducer: {self.arguments.reproducer}", file=sys.stderr)
         if failure is not None and self.arguments.debug and failure.__cause__ is not None:
             import traceback
 

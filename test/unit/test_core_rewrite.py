@@ -88,6 +88,14 @@ def test_replace_moves_uses_and_keeps_handles_valid(module: Any) -> None:
         rewriter.replace(named(module, "t.b"), first)
 
 
+def test_replace_by_a_block_argument(module: Any) -> None:
+    rewriter = Rewriter(module)
+    first = named(module, "t.a")
+    rewriter.replace(first, named(module, "func.func").arguments[0])
+    assert str(named(module, "t.b").operands[0].type) == "i32"
+    assert module.operation.verify()
+
+
 def test_erase_refuses_live_uses(module: Any) -> None:
     rewriter = Rewriter(module)
     with pytest.raises(InternalError, match=r"erasing 't\.a' -> i32 .* while 't\.b' -> i32 .* uses it"):

@@ -99,8 +99,9 @@ def _pass_modules() -> dict[str, str]:
     """
     found = {}
     for base, pattern in (("accelc.passes", "*.py"), ("accelc.targets", "*/passes/*.py")):
-        spec = importlib.util.find_spec(base)
-        for location in (spec.submodule_search_locations or ()) if spec else ():
+        if importlib.util.find_spec(base) is None:
+            continue
+        for location in importlib.import_module(base).__path__:
             for path in sorted(Path(location).glob(pattern)):
                 relative = path.relative_to(location).with_suffix("")
                 if not relative.name.startswith("_"):

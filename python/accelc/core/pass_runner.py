@@ -182,9 +182,17 @@ class Runner:
             yield
         except InternalError as error:
             if error.reproducer is None:
-                ran = Pipeline(self.pipeline.elements[: index + 1])
-                error.attach_reproducer(write_reproducer(self._original, ran, self.replay, self.verify_each))
+                error.attach_reproducer(self._write_reproducer(index))
             raise
+        except InvalidIRError:
+            # The user's pipeline on the user's IR: replayable if that was asked for.
+            if self.replay.path is not None:
+                self._write_reproducer(index)
+            raise
+
+    def _write_reproducer(self, index: int) -> str | None:
+        ran = Pipeline(self.pipeline.elements[: index + 1])
+        return write_reproducer(self._original, ran, self.replay, self.verify_each)
 
 
 def _failure(what: str, found: list[Diagnostic], fallback: str) -> PassFailedError:

@@ -119,7 +119,8 @@ class Rewriter:
             raise InternalError(f"replacing {describe(operation)}: it has {len(old)} results, not {len(new)}")
         for i, (before, after) in enumerate(zip(old, new, strict=True)):
             self._check_value(after, "replacing", operation)
-            if _owner(after) == operation:
+            owner = _owner(after)
+            if owner is not None and owner == operation:
                 raise InternalError(f"replacing {describe(operation)} by its own result")
             if not allow_type_change and before.type != after.type:
                 raise InternalError(
