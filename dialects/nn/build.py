@@ -31,9 +31,9 @@ def make(name: str, operands: Sequence[Any], attributes: Mapping[str, Any]) -> A
         message = error.message if error.message.startswith("nn.") else f"nn.{name} {error.message}"
         raise InvalidModelError(message, node=error.node or current_node(), notes=error.notes) from None
     encoded = {key: kind.encode(values[key]) for key, kind in cls.attribute_kinds.items()}
-    op = ir.Operation.create(
-        f"nn.{name}", results=[t.to_mlir() for t in results], operands=operands, attributes=encoded
-    )
+    return_types = [t.to_mlir() for t in results]
+    encoded.update(cls.segments([v.type for v in operands], return_types))
+    op = ir.Operation.create(f"nn.{name}", results=return_types, operands=operands, attributes=encoded)
     return op.results[0] if cls.num_results == 1 else list(op.results)
 
 
@@ -63,7 +63,9 @@ def fusion(operands: Sequence[Any], body: Callable[..., Sequence[Any]]) -> list[
         yielded = list(body(*block.arguments))
         yield_(*yielded)
     # Result types are known only now, and an op's results are fixed when it is made.
-    op = ir.Operation.create("nn.fusion", results=[v.type for v in yielded], operands=list(operands), regions=1)
+    types = [v.type for v in yielded]
+    segments = op_class("fusion").segments([v.type for v in operands], types)
+    op = ir.Operation.create("nn.fusion", results=types, operands=list(operands), attributes=segments, regions=1)
     block.append_to(op.regions[0])
     scratch.erase()
     return list(op.results)
@@ -71,7 +73,8 @@ def fusion(operands: Sequence[Any], body: Callable[..., Sequence[Any]]) -> list[
 
 def yield_(*values: Any) -> None:
     """Ends the body of a fusion."""
-    ir.Operation.create("nn.yield", operands=list(values))
+    segments = op_class("yield").segments([v.type for v in values], [])
+    ir.Operation.create("nn.yield", operands=list(values), attributes=segments)
 
 
 def constant(value: Any, dtype: str | None = None) -> Any:

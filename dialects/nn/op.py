@@ -14,7 +14,8 @@ from typing import Any
 from accelc.core.diagnostics import Error, InvalidModelError
 from accelc.dialects.nn import fields
 from accelc.dialects.nn.types import TensorType, shapes_agree, tensor_type
-from accelc.mlir import ext, ir
+from accelc.dialects.runs import declare_values, segment_sizes
+from accelc.mlir import dialect, ext, ir
 
 _OPERANDS = {
     "Tensor": ext.Operand[Any],
@@ -88,7 +89,7 @@ class NNOp(NN.Operation):  # type: ignore[name-defined]
 
     @classmethod
     def _generate_operand_properties(cls, operands: list[Any]) -> None:
-        # One variadic operand at most, and last: so no segment sizes in the IR, unlike what the base class does.
+        # One variadic operand at most, and last: so it is read without segment sizes, unlike what the base class does.
         last = len(operands) - 1
         for i, operand in enumerate(operands):
             setattr(cls, operand.name, _operand_property(i, cls.variadic if i == last else ""))
@@ -102,6 +103,35 @@ class NNOp(NN.Operation):  # type: ignore[name-defined]
     def _generate_attr_properties(cls, attributes: list[Any]) -> None:
         for attribute in attributes:
             setattr(cls, attribute.name, _attribute_property(attribute.name, cls.attribute_kinds[attribute.name]))
+
+    @classmethod
+    def _emit_operation(cls) -> None:
+        if cls.variadic != "*" and cls.num_results >= 0:
+            super()._emit_operation()
+            return
+        irdl = dialect("irdl")
+        lowering = ext.ConstraintLoweringContext()
+        operands, attributes, results, regions = ext.partition_fields(cls._fields)
+        names = [operand.name for operand in operands]
+        with ir.InsertionPoint(irdl.operation_(cls._op_name).body):
+            declare_values("operands", names[:-1] if cls.variadic == "*" else names, names[-1] if names else None)
+            if attributes:
+                irdl.attributes_([lowering.lower(a.constraint) for a in attributes], [a.name for a in attributes])
+            outs = [result.name for result in results]
+            declare_values("results", outs if cls.num_results >= 0 else [], outs[0] if cls.num_results < 0 else None)
+            if regions:
+                irdl.regions_([irdl.region([]) for _ in regions], [region.name for region in regions])
+
+    @classmethod
+    def segments(cls, operands: Sequence[Any], results: Sequence[Any]) -> dict[str, Any]:
+        """The segment sizes that an op with variadic values of these MLIR types needs as attributes."""
+        sizes = {}
+        if cls.variadic == "*":
+            singles = len(cls.operand_names) - 1
+            sizes["operandSegmentSizes"] = segment_sizes(operands, f"nn.{cls._op_name}", singles=singles)
+        if cls.num_results < 0:
+            sizes["resultSegmentSizes"] = segment_sizes(results, f"nn.{cls._op_name}")
+        return sizes
 
     @staticmethod
     def infer(*operands: Any, **attrs: Any) -> Any:

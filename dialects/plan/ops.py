@@ -6,8 +6,8 @@ The bindings read the classes' annotations as objects, so this file does without
 from collections.abc import Sequence
 from typing import Any
 
-from accelc.core.diagnostics import UnsupportedError
 from accelc.core.plan import DTYPES
+from accelc.dialects.runs import declare_values, segment_sizes
 from accelc.mlir import dialect, ext, ir
 
 
@@ -115,11 +115,8 @@ class ViewOp(Plan.Operation, name="view", traits=[ext.Pure]):  # type: ignore[mi
 class LaunchOp(Plan.Operation, name="launch"):  # type: ignore[misc, name-defined, call-arg]
     """Runs ``kernel = @kN::@entry``: reads ``ins``, writes ``outs``. Its location says which model nodes it computes.
 
-    The last ``num_outputs`` operands are outputs. IRDL binds one type to all operands of a group, so there are
-    `GROUPS` groups, and each holds a run of operands of one type (``operandSegmentSizes``); `make` sees to it.
+    The last ``num_outputs`` operands are outputs (see `accelc.dialects.runs` for the segment sizes; `make` sets them).
     """
-
-    GROUPS = 32
 
     kernel: ir.SymbolRefAttr
     num_outputs: ir.IntegerAttr
@@ -129,8 +126,7 @@ class LaunchOp(Plan.Operation, name="launch"):  # type: ignore[misc, name-define
         irdl = dialect("irdl")
         op = irdl.operation_(cls._op_name)
         with ir.InsertionPoint(op.body):
-            names = [f"group{i}" for i in range(cls.GROUPS)]
-            irdl.operands_([irdl.any() for _ in names], names, [ext.Variadicity.variadic] * cls.GROUPS)
+            declare_values("operands", [], "buffers")
             fields = {"kernel": "#builtin.symbol_ref", "num_outputs": "#builtin.integer"}
             irdl.attributes_([irdl.base(base_name=kind) for kind in fields.values()], list(fields))
 
@@ -138,16 +134,18 @@ class LaunchOp(Plan.Operation, name="launch"):  # type: ignore[misc, name-define
     def make(cls, ins: Sequence[Any], outs: Sequence[Any], kernel: Any) -> Any:
         """A launch at the current insertion point. Raises UnsupportedError where the operands need too many groups."""
         operands = [*ins, *outs]
-        runs = run_lengths([v.type for v in operands])
-        if len(runs) > cls.GROUPS:
-            raise UnsupportedError(f"a kernel with {len(operands)} operands of {len(runs)} alternating types")
-        sizes = runs + [0] * (cls.GROUPS - len(runs))
         attributes = {
             "kernel": kernel,
             "num_outputs": ir.IntegerAttr.get(ir.IntegerType.get_signless(64), len(outs)),
-            "operandSegmentSizes": ir.DenseI32ArrayAttr.get(sizes),
+            "operandSegmentSizes": segment_sizes([v.type for v in operands], "a kernel"),
         }
         return ir.Operation.create("plan.launch", operands=operands, attributes=attributes)
+
+    def set_operands(self, operands: Sequence[Any]) -> None:
+        """Replaces all operands, as many as there were; their types may differ from before."""
+        for i, value in enumerate(operands):
+            self.operation.operands[i] = value
+        self.operation.attributes["operandSegmentSizes"] = segment_sizes([v.type for v in operands], "a kernel")
 
     @property
     def ins(self) -> list[Any]:
@@ -171,17 +169,6 @@ class LaunchOp(Plan.Operation, name="launch"):  # type: ignore[misc, name-define
         if not 1 <= count <= len(operands):
             return _report(op, f"cannot have {count} outputs among {len(operands)} operands")
         return _report(op, _first_error(operands))
-
-
-def run_lengths(types: Sequence[Any]) -> list[int]:
-    """How many equal types follow each other, run by run."""
-    runs: list[int] = []
-    for i, kind in enumerate(types):
-        if i and kind == types[i - 1]:
-            runs[-1] += 1
-        else:
-            runs.append(1)
-    return runs
 
 
 class CopyOp(Plan.Operation, name="copy"):  # type: ignore[misc, name-defined, call-arg]

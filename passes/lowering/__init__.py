@@ -5,7 +5,9 @@ from __future__ import annotations
 from accelc.passes.lowering import (  # noqa: F401  (importing them registers their handlers)
     contraction,
     convolution,
+    indexing,
     movement,
+    resample,
     rowwise,
     windows,
 )

@@ -72,10 +72,11 @@ def _hoist_output(terminator: Any, index: int, output: Any) -> bool:
 
 
 def _view_operands(launch: Any, entry: Any) -> None:
-    operation = launch.operation
-    for i, wanted in enumerate(entry.type.inputs):
-        buffer = operation.operands[i]
-        if list(buffer.type.shape) != list(wanted.shape):
-            with operation.location, ir.InsertionPoint(operation):
+    operands = list(launch.operation.operands)
+    with launch.operation.location, ir.InsertionPoint(launch.operation):
+        for i, wanted in enumerate(entry.type.inputs):
+            buffer = operands[i]
+            if list(buffer.type.shape) != list(wanted.shape):
                 kind = ir.MemRefType.get(list(wanted.shape), buffer.type.element_type)
-                operation.operands[i] = plan.ViewOp(buffer, kind).buffer
+                operands[i] = plan.ViewOp(buffer, kind).buffer
+        launch.set_operands(operands)
