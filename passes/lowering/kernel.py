@@ -197,7 +197,7 @@ class Kernel:
 
 
 def _loop_index(loop: int, dtype: str) -> Any:
-    position = linalg.index(loop)
+    position = linalg.IndexOp(loop).result
     if dtype == "index":
         return position
     whole = arith.index_cast(signless("si64"), position)
