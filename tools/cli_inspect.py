@@ -116,7 +116,7 @@ def listing(model: Any, name: str) -> str:
     disassembler = load_target(target, TARGETS).disassemble
     if disassembler is None:
         raise UnsupportedError(f"target '{target}' has no disassembler")
-    return disassembler(code)
+    return str(disassembler(code))
 
 
 def _summary_table(summary: dict[str, Any]) -> Any:

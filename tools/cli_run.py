@@ -149,11 +149,11 @@ def interface(model: str, dims: dict[str, int]) -> tuple[tuple[Any, ...], tuple[
     from accelc import driver
     from accelc.core.context import make_context
     from accelc.mlir import ir
-    from accelc.passes.graph import main_function
+    from accelc.passes.graph import graph_of
 
     with make_context(), ir.Location.unknown():
         module, _ = driver.lower(model, "host", stop_after="nn", dims=dims)
-        main = main_function(module.operation).operation
+        main = graph_of(module.operation).owner.operation
         signature = main.attributes["function_type"].value
         sides = (("arg_attrs", "input", signature.inputs), ("res_attrs", "output", signature.results))
         inputs, outputs = (

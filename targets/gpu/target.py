@@ -1,0 +1,44 @@
+"""The GPU manifest: machines and a cost model; no code is generated yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accelc.core.machine import Machine
+from accelc.core.target import CompileOptions, Target
+from accelc.targets.gpu.machine import GPUS
+
+
+def _graph_pipeline(machine: Machine, options: CompileOptions) -> Any:
+    from accelc.core.pipeline import Pipeline, Stage
+    from accelc.passes.pipelines import GraphOptions, graph_passes
+
+    stored_as = options.precision if options.precision in ("bf16", "f16") else ""
+    return Pipeline((*graph_passes(GraphOptions(layout="nhwc", demote=stored_as)), Stage("kernels")))
+
+
+def _cost(module: Any, machine: Machine, options: CompileOptions) -> Any:
+    from accelc.targets.gpu.cost import cost
+
+    return cost(module, machine, options)
+
+
+def _precisions(machine: Machine) -> tuple[str, ...]:
+    # "fast" multiplies f32 in tf32; "strict" keeps to the vector units.
+    stored = [f for f in ("bf16", "f16") if machine.best_rate("matrix", f)]
+    return (*stored, "fast", "strict")
+
+
+TARGET = Target(
+    name="gpu",
+    summary="NVIDIA GPUs: costs only, so far",
+    default_machine="h200",
+    machines=GPUS.names,
+    load_machine=GPUS.load,
+    default_precision=lambda machine: _precisions(machine)[0],
+    precisions=_precisions,
+    graph_pipeline=_graph_pipeline,
+    kernel_pipeline=None,
+    emit=None,
+    cost=_cost,
+)
