@@ -35,7 +35,7 @@ _ELEMENTS: dict[str, np.dtype[Any]] = {**DTYPES, **_SIGNLESS, "index": np.dtype(
 
 
 def evaluator(*names: str) -> Callable[[Maker], Maker]:
-    """Registers ``make(op, code) -> call(*operand_values)`` for the ops called ``names``; ``"nn."`` is all of a dialect."""
+    """Registers ``make(op, code) -> call(*operands)`` for the ops called ``names``; ``"nn."`` is all of a dialect."""
 
     def register(make: Maker) -> Maker:
         for name in names:
