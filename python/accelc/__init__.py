@@ -44,7 +44,10 @@ _EXPORTS = {
     "load": "accelc.runtime",
 }
 
-__all__ = [*sorted(_EXPORTS), "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
+# Public name -> module that it is.
+_MODULES = {"builder": "accelc.frontend.builder"}
+
+__all__ = [*sorted([*_EXPORTS, *_MODULES]), "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
@@ -52,8 +55,10 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_EXPORTS[name]), name)
         globals()[name] = value
         return value
+    if name in _MODULES:
+        return globals().setdefault(name, importlib.import_module(_MODULES[name]))
     raise AttributeError(f"module 'accelc' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_EXPORTS})
+    return sorted({*globals(), *_EXPORTS, *_MODULES})
