@@ -40,7 +40,8 @@ class _Worker:
         try:
             write_frame(cast(BinaryIO, self.process.stdin), header, text.encode())
             frame = read_frame(cast(BinaryIO, self.process.stdout))
-        except BrokenPipeError:
+        except (OSError, ValueError):
+            # The process is gone, or the pool is closing because another kernel failed.
             frame = None
         if frame is None:
             raise InternalError(
@@ -58,7 +59,7 @@ class _Worker:
         try:
             self.process.stdin.close()
             self.process.wait(timeout=5)
-        except (subprocess.TimeoutExpired, BrokenPipeError):
+        except (subprocess.TimeoutExpired, OSError):
             self.process.kill()
             self.process.wait()
 
