@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from accelc.core.diagnostics import Error, InternalError, UsageError
+from accelc.core.knobs import knobs
 from accelc.tools.opt_args import Arguments, parse_arguments, replay_words
 
 
@@ -48,6 +49,7 @@ def _guarded(work: Callable[[], int], debug: bool) -> int:
 
 def _main(words: list[str]) -> int:
     arguments = parse_arguments(words)
+    arguments.debug = arguments.debug or knobs.debug
     if arguments.list_passes or arguments.show_dialects:
         from accelc.tools.opt_lists import list_passes, show_dialects
 
