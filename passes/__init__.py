@@ -14,6 +14,7 @@ import importlib
 from accelc.passes.graph import kernels_of
 
 PASS_MODULES = (
+    "nn_fuse",
     "nn_outline",
     "nn_to_linalg",
     "plan_memory",
