@@ -43,7 +43,7 @@ def write_contraction(kernel: Kernel, cpu: Cpu) -> Tiled:
         raise NotTileable("no contraction")
     for tensor in operands_to_place(core, kw.evaluator):
         materialize(kw, tensor)
-    return _Writer(kw, contraction(kernel, kw.evaluator)).write()
+    return ContractionWriter(kw, contraction(kernel, kw.evaluator)).write()
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,9 @@ class Block:
     panel: Linear
 
 
-class _Writer:
+class ContractionWriter:
+    """Plans and writes one contraction; ``tile`` is the register tile that its operands' layout should suit."""
+
     def __init__(self, kw: KernelWriter, shape: Contraction) -> None:
         self.kw = kw
         self.shape = shape
