@@ -308,7 +308,9 @@ class _Reader:
         for view in block.operations:
             op = view.operation
             if op.name == "linalg.yield":
-                return Body(tuple(instructions), tuple(number(v) for v in op.operands), len(block.arguments))
+                # First the yields: a constant from outside becomes an instruction when it is asked for.
+                yields = tuple(number(v) for v in op.operands)
+                return Body(tuple(instructions), yields, len(block.arguments))
             instruction = self._instruction(op, number)
             numbers[op.result] = len(instructions)
             instructions.append(instruction)
