@@ -6,18 +6,19 @@ from typing import Any
 
 from accelc.core.diagnostics import InternalError
 from accelc.core.target import CompileOptions, KernelCode
+from accelc.passes.graph import kernel_entry, kernels_of
 from accelc.targets.sim_accel import encoding, isa
 from accelc.targets.sim_accel.dialect.instructions import BY_NAME, decode_attributes
 from accelc.targets.sim_accel.isa import Instruction, Reg
 from accelc.targets.sim_accel.registers import allocate
 
 
-def entry_of(module: Any) -> Any:
-    """The kernel's function. Raises InternalError where the module holds none."""
-    for op in module.body.operations:
-        if op.operation.name == "func.func" and op.operation.attributes["sym_name"].value == "entry":
-            return op.operation
-    raise InternalError("a kernel module without a function 'entry'")
+def kernel_of(module: Any) -> Any:
+    """The one kernel module in ``module``. Raises InternalError where there is none, or more than one."""
+    kernels = [kernel for _, kernel in kernels_of(module)]
+    if len(kernels) != 1:
+        raise InternalError(f"a module with {len(kernels)} kernels where one is emitted")
+    return kernels[0]
 
 
 class _Emitter:
@@ -55,8 +56,8 @@ class _Emitter:
 
 
 def instructions(module: Any) -> list[Instruction]:
-    """The program of a kernel module at the `target` stage."""
-    function = entry_of(module)
+    """The program of a module that holds one kernel at the `target` stage."""
+    function = kernel_entry(kernel_of(module)).operation
     emitter = _Emitter(allocate(function))
     emitter.block(function.regions[0].blocks[0])
     return emitter.out
@@ -67,15 +68,14 @@ def emit(module: Any, machine: Any, options: CompileOptions) -> KernelCode:
 
     Raises UnsupportedError where registers do not suffice.
     """
-    attributes = module.operation.attributes
+    attributes = kernel_of(module).attributes
     meta = {
         name: attributes[f"sim_accel.{name}"].value
         for name in ("workspace_bytes", "macs", "format")
         if f"sim_accel.{name}" in attributes
     }
     program = instructions(module)
-    name = attributes["sym_name"].value if "sym_name" in attributes else "entry"
-    return KernelCode(name, encoding.encode(program), {"device": "target", "instructions": len(program), **meta})
+    return KernelCode("entry", encoding.encode(program), {"device": "target", "instructions": len(program), **meta})
 
 
 def disassemble(code: KernelCode) -> str:

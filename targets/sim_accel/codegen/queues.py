@@ -10,12 +10,12 @@ import math
 
 from accelc.targets.sim_accel.codegen.memory import rounds
 from accelc.targets.sim_accel.codegen.schedule import Body, Transfer
-from accelc.targets.sim_accel.config import Limits
+from accelc.targets.sim_accel.limits import Limits
 
 
 def assign_queues(segment: Body, limits: Limits) -> None:
     """Sets the queue of every transfer of a segment."""
-    last = limits.dma_queues - 1
+    last = limits.config.dma_queues - 1
     loads: list[tuple[float, Transfer]] = []
     for body in segment.bodies():
         for node in body.nodes:

@@ -21,7 +21,7 @@ from accelc.targets.sim_accel.codegen.tiles import (
     row_major,
 )
 from accelc.targets.sim_accel.codegen.vector import BodyLowering, constant_value, width_of
-from accelc.targets.sim_accel.config import Limits
+from accelc.targets.sim_accel.limits import Limits
 from accelc.targets.sim_accel.dialect.transfers import in_scratchpad
 from accelc.targets.sim_accel.isa import DTYPE_BYTES, FLOAT_DTYPES
 
@@ -240,7 +240,7 @@ class Reader:
             plan = plan_matrix(act.strides, weight.strides, acc.strides, op.extents, self.limits.side)
             if plan is None:
                 continue
-            rate = self.limits.row_cycles(act.dtype)
+            rate = self.limits.rates[act.dtype]
             if best is None or plan.cycles(self.limits.side, rate) < best.plan.cycles(self.limits.side, rate):
                 best = Matrix(plan=plan, act=act, weight=weight, acc=acc, accumulate=init != 0)
         if best is not None:

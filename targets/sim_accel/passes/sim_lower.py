@@ -13,7 +13,7 @@ from accelc.targets.sim_accel.codegen.queues import assign_queues
 from accelc.targets.sim_accel.codegen.read_tiled import Reader
 from accelc.targets.sim_accel.codegen.select import Selector
 from accelc.targets.sim_accel.codegen.sync import synchronize
-from accelc.targets.sim_accel.config import Limits, limits_of
+from accelc.targets.sim_accel.limits import Limits, limits_of
 from accelc.targets.sim_accel.dialect.builder import Builder
 from accelc.targets.sim_accel.dialect.syntax import Scalar
 
@@ -49,7 +49,7 @@ def schedule(function: Any, limits: Limits) -> Reader:
     reader = Reader(function, limits)
     for segment in reader.segments:
         assign_queues(segment, limits)
-        place(segment, limits.sp_bytes)
+        place(segment, limits.config.sp_bytes)
     return reader
 
 

@@ -1,0 +1,205 @@
+"""Chooses tile sizes and loop order of a nest: a small, exhaustive, deterministic search over an analytic estimate."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from accelc.core.diagnostics import UnsupportedError
+from accelc.targets.sim_accel.codegen.graph import Compute, Val
+from accelc.targets.sim_accel.codegen.memory import ScratchpadOverflow
+from accelc.targets.sim_accel.codegen.nest import (
+    FIRST_SPLIT,
+    Coster,
+    Destination,
+    Estimate,
+    Nest,
+    Tiling,
+    matrix_user,
+    plan_nest,
+)
+from accelc.targets.sim_accel.codegen.plan import ComputeItem
+from accelc.targets.sim_accel.limits import Limits
+
+_COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 96, 128, 192, 256, 512, 1024)
+_MOST_SIZES = 10
+
+
+@dataclass
+class Choice:
+    """The tiling chosen for a nest."""
+
+    nest: Nest
+    tiling: Tiling
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class _Option:
+    """Tile sizes of one group of dimensions; the others of the group are whole."""
+
+    sizes: tuple[tuple[int, int], ...]
+
+    @property
+    def tiled(self) -> frozenset[int]:
+        return frozenset(d for d, _ in self.sizes)
+
+
+def splits(extent: int, multiple: int = 1) -> list[int]:
+    """Sizes below ``extent`` that divide it evenly or nearly so, rounded up to a multiple; largest first."""
+    sizes = []
+    for count in _COUNTS[1:]:
+        size = -(-extent // count)
+        size = -(-size // multiple) * multiple
+        if 0 < size < extent and size not in sizes:
+            sizes.append(size)
+    return sizes
+
+
+def group_options(dims: Sequence[int], extents: dict[int, int], multiple: int = 1) -> list[_Option]:
+    """Row-major chunks of a group of dimensions: outer ones one by one, one in pieces, inner ones whole."""
+    live = [d for d in dims if extents[d] > 1]
+    options = [_Option(())]
+    for i, d in enumerate(live):
+        ones = tuple((e, 1) for e in live[:i])
+        last = i == len(live) - 1
+        options += [_Option((*ones, (d, size))) for size in splits(extents[d], multiple if last else 1)]
+        options.append(_Option((*ones, (d, 1))))
+    unique = list(dict.fromkeys(options))
+    if len(unique) <= _MOST_SIZES:
+        return unique
+    step = (len(unique) - 1) / (_MOST_SIZES - 1)
+    return [unique[round(i * step)] for i in range(_MOST_SIZES)]
+
+
+class Search:
+    """Finds the best tiling of the nest that computes one value."""
+
+    def __init__(self, root: Val, destination: Destination, limits: Limits, capacity: int) -> None:
+        self.root = root
+        self.destination = destination
+        self.limits = limits
+        self.capacity = capacity
+        self.use_matrix = matrix_user(limits)
+        self._nests: dict[tuple[frozenset[int], tuple[tuple[int, int], ...], int], Nest | None] = {}
+
+    def run(self) -> list[Choice]:
+        """Choices, best first. Raises ScratchpadOverflow where none fits, UnsupportedError where none can be planned."""
+        probe = self._probe()
+        found: list[tuple[float, int, Choice]] = []
+        stationary = (1, 0) if probe.contraction is not None else (1,)
+        for side in stationary:
+            for tiled, split, sizes in self._sizes(probe):
+                nest = self._nest(tiled, split, side)
+                if nest is None:
+                    continue
+                for order in self._orders(nest, sizes):
+                    tiling = Tiling({**nest.extents, **sizes}, order)
+                    estimate = Coster(nest, self.limits).estimate(tiling)
+                    if estimate.scratchpad <= self.capacity and estimate.cycles < math.inf:
+                        found.append((estimate.cycles, len(found), Choice(nest, tiling, estimate)))
+        if not found:
+            raise ScratchpadOverflow(f"no tiles of a kernel fit {self.capacity} bytes of scratchpad")
+        return [choice for _, _, choice in sorted(found, key=lambda x: x[:2])]
+
+    def _nest(self, tiled: frozenset[int], split: tuple[tuple[int, int], ...], stationary: int) -> Nest | None:
+        key = (tiled, split, stationary)
+        if key not in self._nests:
+            contraction = self._contraction
+            pairs = [(contraction, d) for _, d in split] if contraction is not None else []
+            try:
+                self._nests[key] = plan_nest(self.root, self.destination, tiled, pairs, stationary, self.use_matrix)
+            except UnsupportedError:
+                self._nests[key] = None
+        return self._nests[key]
+
+    _contraction: Compute | None = None
+
+    def _probe(self) -> Nest:
+        """A plan with as many dimensions tiled as can be, to see what the nest is made of."""
+        rank = len(self.root.producer.op.extents) if isinstance(self.root.producer, Compute) else self.root.rank
+        error: UnsupportedError | None = None
+        for count in range(max(rank, self.root.rank), -1, -1):
+            try:
+                nest = plan_nest(self.root, self.destination, frozenset(range(count)), [], 1, self.use_matrix)
+            except UnsupportedError as problem:
+                error = problem
+                continue
+            if nest.contraction is not None:
+                self._contraction = nest.contraction.compute
+            return nest
+        assert error is not None
+        raise error
+
+    def _sizes(
+        self, probe: Nest
+    ) -> Iterator[tuple[frozenset[int], tuple[tuple[int, int], ...], dict[int, int]]]:
+        """(tiled dimensions, split reduction dimensions, tile sizes) to try."""
+        allowed = [d for d in sorted(probe.extents) if d in probe.tiled]
+        if probe.contraction is None:
+            for option in group_options(allowed, probe.extents):
+                yield option.tiled, (), dict(option.sizes)
+            return
+        batch, rows, columns, rest = self._classes(probe, probe.contraction, allowed)
+        side = self.limits.side
+        op = probe.contraction.compute.op
+        reduction = self._reductions(probe.contraction)
+        extents = dict(probe.extents)
+        k_extents = {FIRST_SPLIT + i: op.extents[d] for i, d in enumerate(reduction)}
+        groups = [
+            _spread(group_options(batch + rest, extents), 4),
+            _spread(group_options(rows, extents), 7),
+            _spread(group_options(columns, extents, side), 6),
+        ]
+        k_options = _spread(group_options(sorted(k_extents), k_extents, side), 5)
+        for b, r, c in itertools.product(*groups):
+            for k in k_options:
+                sizes = dict((*b.sizes, *r.sizes, *c.sizes))
+                split = tuple((n, reduction[n - FIRST_SPLIT]) for n in sorted(k.tiled))
+                renamed = {n: FIRST_SPLIT + i for i, (n, _) in enumerate(split)}
+                sizes.update({renamed[n]: size for n, size in k.sizes})
+                yield b.tiled | r.tiled | c.tiled, split, sizes
+
+    def _classes(
+        self, probe: Nest, item: ComputeItem, allowed: list[int]
+    ) -> tuple[list[int], list[int], list[int], list[int]]:
+        """The nest's dimensions as batch, rows (of operand 0), columns (of operand 1), others."""
+        op = item.compute.op
+        assert op.product is not None
+        sides = [{d for a in op.maps[n] for d in a.dims} for n in op.product]
+        batch, rows, columns = list[int](), list[int](), list[int]()
+        for d, span in enumerate(item.spans):
+            for nest in span.dims:
+                group = batch if d in sides[0] and d in sides[1] else rows if d in sides[0] else columns
+                if d not in op.reduction and nest not in group and nest in allowed:
+                    group.append(nest)
+        known = {*batch, *rows, *columns}
+        return batch, rows, columns, [d for d in allowed if d not in known]
+
+    def _reductions(self, item: ComputeItem) -> list[int]:
+        """The reduction dimension along which a contraction may be split: its largest."""
+        op = item.compute.op
+        live = [d for d in op.reduction if op.extents[d] > 1]
+        return [max(live, key=lambda d: (op.extents[d], -d))] if live else []
+
+    def _orders(self, nest: Nest, sizes: dict[int, int]) -> list[tuple[int, ...]]:
+        """Loop orders to try: rows outside of columns, and columns outside of rows; K innermost."""
+        loops = [d for d in sorted(nest.extents) if d in sizes and sizes[d] < nest.extents[d]]
+        k = [d for d in loops if d >= FIRST_SPLIT]
+        if nest.contraction is None:
+            return [tuple(loops)]
+        batch, rows, columns, rest = self._classes(nest, nest.contraction, loops)
+        outer = [d for d in (*rest, *batch) if d in loops]
+        a = (*outer, *(d for d in rows if d in loops), *(d for d in columns if d in loops), *k)
+        b = (*outer, *(d for d in columns if d in loops), *(d for d in rows if d in loops), *k)
+        return [a] if a == b else [a, b]
+
+
+def _spread(options: list[_Option], most: int) -> list[_Option]:
+    """At most ``most`` options, the first and the last among them."""
+    if len(options) <= most:
+        return options
+    step = (len(options) - 1) / (most - 1)
+    return [options[round(i * step)] for i in range(most)]
