@@ -74,7 +74,7 @@ def _placed_on_host(model: str, job: Any, dims: dict[str, int]) -> list[dict[str
         module, store = driver.lower(model, job.spec, stop_after="nn", dims=dims, precision=job.options.precision)
         ops = _ops_of_nodes(module)
         driver.lower_module(module, store, job, "kernels")
-        works, plan = kernel_works(module), plan_dialect.export(module)
+        works, plan = kernel_works(module), plan_dialect.export(module.operation)
     reasons = dict(job.target.unsupported(job.machine))
     placed = [launch for launch in plan.launches if launch.device == "host" and job.target.name != "host"]
     return [

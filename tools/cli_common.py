@@ -27,13 +27,20 @@ if TYPE_CHECKING:
 
 # How long a step runs before the spinner shows: answers that come at once should not flicker.
 _QUIET_SECONDS = 1.0
+_FILE_WIDTH = 140
 
 
 def console() -> Console:
     """Standard output, for people."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    # In a file or a pipe there is no width to ask for; tables of ours fit into this.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
+
+
+def machine_name(machine: Mapping[str, Any]) -> str:
+    """What a resolved machine is called; a host CPU by LLVM's name for it."""
+    return str(machine.get("name") or machine.get("cpu") or "?")
 
 
 def table(*columns: str, title: str | None = None) -> Table:

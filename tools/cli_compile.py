@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from accelc.tools.cli_common import console, parse_dims, print_json, progress, require_file, seconds, table
+from accelc.tools.cli_common import (
+    console,
+    machine_name,
+    parse_dims,
+    print_json,
+    progress,
+    require_file,
+    seconds,
+    table,
+)
 
 
 def compile_model(
@@ -49,7 +58,7 @@ def describe(executable: Any) -> dict[str, Any]:
     launches = model.plan.launches
     return {
         "target": model.target,
-        "machine": model.machine.get("name"),
+        "machine": machine_name(model.machine),
         "precision": model.options.get("precision"),
         "inputs": [spec_json(spec) for spec in executable.inputs],
         "outputs": [spec_json(spec) for spec in executable.outputs],

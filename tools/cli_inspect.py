@@ -9,7 +9,7 @@ from typing import Any
 from accelc.core.artifact import open_model, read_manifest
 from accelc.core.diagnostics import UnsupportedError, UsageError
 from accelc.core.plan import Launch
-from accelc.tools.cli_common import console, count, print_json, require_file, table
+from accelc.tools.cli_common import console, count, machine_name, print_json, require_file, table
 from accelc.tools.cli_compile import spec_json, spec_text
 
 _BAR_CELLS = 48
@@ -122,8 +122,8 @@ def listing(model: Any, name: str) -> str:
 def _summary_table(summary: dict[str, Any]) -> Any:
     t = table("", "", title=summary["file"])
     t.show_header = False
-    machine, options = summary["machine"], ", ".join(f"{k} {v}" for k, v in summary["options"].items())
-    t.add_row("made for", f"{summary['target']}:{machine.get('name', '?')} ({options})")
+    options = ", ".join(f"{k} {v}" for k, v in summary["options"].items())
+    t.add_row("made for", f"{summary['target']}:{machine_name(summary['machine'])} ({options})")
     t.add_row("made by", f"accelc {summary['accelc']}, format {summary['format']}")
     t.add_row("inputs", "\n".join(spec_text(s) for s in summary["inputs"]))
     t.add_row("outputs", "\n".join(spec_text(s) for s in summary["outputs"]))
@@ -154,7 +154,7 @@ def _memory_table(summary: dict[str, Any]) -> Any:
 
 
 def _bar(r: dict[str, Any], steps: int) -> str:
-    first = r["first"] * _BAR_CELLS // steps
+    first: int = r["first"] * _BAR_CELLS // steps
     last = max(first + 1, -(-(r["last"] + 1) * _BAR_CELLS // steps))
     return " " * first + "━" * (last - first)
 

@@ -15,6 +15,7 @@ from accelc.core.files import atomic_write
 from accelc.tools.cli_common import (
     console,
     count,
+    machine_name,
     parse_dims,
     print_json,
     progress,
@@ -84,10 +85,12 @@ def run_model(request: RunRequest, *, as_json: bool) -> int:
     outputs, run_s = _time(request, loaded, arrays)
     if request.output:
         _save(request.output, outputs)
+    reference = request.expect
     if request.check:
         with progress("asking the reference"):
-            expected = _reference(request, dims, arrays, loaded)
+            expected, reference = _reference(request, dims, arrays, loaded)
     report = _report(request, dims, loaded, arrays, outputs, expected)
+    report["reference"] = reference
     report["run_s"] = run_s
     print_json(report) if as_json else _show(request, report, expected is not None)
     return 0 if report["ok"] else 1
@@ -101,7 +104,7 @@ def _load(request: RunRequest, dims: dict[str, int]) -> _Loaded:
             raise UsageError("an artifact is compiled already: --stage, --precision and --dim need a model")
         with progress(f"opening {request.model}"):
             executable = driver.load(request.model, threads=request.threads)
-        made_for = f"{executable.model.target}:{executable.model.machine.get('name')}"
+        made_for = f"{executable.model.target}:{machine_name(executable.model.machine)}"
         if request.target and request.target not in (made_for, executable.model.target):
             raise UsageError(f"artifact '{request.model}' was compiled for {made_for}, not {request.target}")
         return _compiled(executable, made_for)
@@ -208,25 +211,35 @@ def _time(request: RunRequest, loaded: _Loaded, arrays: Mapping[str, Array]) -> 
 
 def _reference(
     request: RunRequest, dims: dict[str, int], arrays: Mapping[str, Array], loaded: _Loaded
-) -> dict[str, Array]:
-    """What the model should answer: onnxruntime's word, or where it is not installed, our interpreter's on `nn`."""
+) -> tuple[dict[str, Array], str]:
+    """What the model should answer, and who says so.
+
+    It is onnxruntime's word; where that is not installed or refuses the model, numpy's in float64, op by op.
+    """
     if is_artifact(request.model):
         raise UsageError("--check needs the model; an artifact no longer has it", notes=("use --expect OUT.npz",))
+    names = [spec.name for spec in loaded.outputs]
     try:
         import onnxruntime
-    except ImportError:
-        from accelc import driver
 
-        return driver.run_stage(request.model, dict(arrays), "host", stage="nn", dims=dims)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    try:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        for name, size in dims.items():
+            options.add_free_dimension_override_by_name(name, size)
         session = onnxruntime.InferenceSession(request.model, options, providers=["CPUExecutionProvider"])
-        values = session.run([spec.name for spec in loaded.outputs], dict(arrays))
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"onnxruntime, which --check asks, refuses the model: {reason}") from None
-    return dict(zip([spec.name for spec in loaded.outputs], values, strict=True))
+        return dict(zip(names, session.run(names, dict(arrays)), strict=True)), "onnxruntime"
+    except ImportError:
+        why = "onnxruntime is not installed"
+    except Exception as error:  # its errors share no class of their own
+        why = f"onnxruntime refuses the model: ...{str(error).splitlines()[0][-80:]}"
+    from accelc import driver
+    from accelc.core.context import make_context
+    from accelc.mlir import ir
+    from accelc.reference import float64_outputs
+
+    with make_context(), ir.Location.unknown():
+        module, store = driver.lower(request.model, "host", stop_after="nn", dims=dims)
+        return float64_outputs(module, store, arrays), f"numpy in float64 ({why})"
 
 
 def _report(
@@ -335,6 +348,8 @@ def _show(request: RunRequest, report: dict[str, Any], compared: bool) -> None:
         )
     if report["native_mac_fraction"] is not None and report["native_mac_fraction"] < 1:
         parts.append(f"{100 * report['native_mac_fraction']:.2f}% of the MACs on the target, the rest on the host")
+    if compared:
+        parts.append(f"expected: {report['reference']}")
     out.print("\n".join(parts))
     if compared:
         out.print("[bold green]ok[/]" if report["ok"] else "[bold red]wrong result[/]")

@@ -172,7 +172,7 @@ def predict(
     from accelc.dialects import plan as plan_dialect
 
     return predict_plan(
-        plan_dialect.export(module),
+        plan_dialect.export(module.operation),
         kernel_works(module),
         machine,
         precision,
