@@ -133,3 +133,14 @@ def test_ci_runs_the_test_command_only() -> None:
     lines = [line for line in (ROOT / ".ci/run").read_text().splitlines() if line and not line.startswith("#")]
     assert lines == ["set -euo pipefail", 'cd "$(dirname "$0")/.."', "exec make test"]
     assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+def test_a_pass_is_named_as_its_file() -> None:
+    """`accelc-opt` finds a pass by its file's name, and imports that file only."""
+    from accelc.core.pass_ import load_passes, pass_names
+
+    assert sorted(load_passes()) == pass_names()
+    for name, cls in load_passes().items():
+        assert cls.__module__.rpartition(".")[2] == name.replace("-", "_")
+        assert cls.summary
+        assert "\n" not in cls.summary

@@ -90,12 +90,16 @@ def load_passes() -> dict[str, type[Pass]]:
     return registered_passes()
 
 
+def pass_names() -> list[str]:
+    """The names of all passes, without importing them."""
+    return sorted({*_PASSES, *(name.replace("_", "-") for name in _pass_modules())})
+
+
 @cache
 def _pass_modules() -> dict[str, str]:
-    """File name to module, for the files in `accelc.passes` and in the folder ``passes`` of each target.
+    """File name to module, for the passes in `accelc.passes` and in the folder ``passes`` of each target.
 
-    Found by looking, not by importing: to run one pass, only its file is needed. Folders inside hold what passes
-    share.
+    Found by looking, not by importing: to run one pass, only its file is needed.
     """
     found = {}
     for base, pattern in (("accelc.passes", "*.py"), ("accelc.targets", "*/passes/*.py")):
@@ -104,6 +108,6 @@ def _pass_modules() -> dict[str, str]:
         for location in importlib.import_module(base).__path__:
             for path in sorted(Path(location).glob(pattern)):
                 relative = path.relative_to(location).with_suffix("")
-                if not relative.name.startswith("_"):
+                if "@register_pass" in path.read_text():
                     found[relative.name] = ".".join((base, *relative.parts))
     return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from accelc.core.diagnostics import UsageError
 from accelc.core.options import parse_options, split
-from accelc.core.pass_ import Pass, find_pass, load_passes
+from accelc.core.pass_ import Pass, find_pass, pass_names
 from accelc.core.pipeline import Element, Pipeline, Stage, Upstream
 from accelc.core.upstream_passes import UPSTREAM_PASSES
 from accelc.mlir import PassManager
@@ -113,6 +113,6 @@ def _checked_upstream(text: str) -> Upstream:
 
 
 def _unknown(name: str) -> UsageError:
-    close = difflib.get_close_matches(name, [*load_passes(), *UPSTREAM_PASSES], n=3)
+    close = difflib.get_close_matches(name, [*pass_names(), *UPSTREAM_PASSES], n=3)
     notes = (f"did you mean {' or '.join(close)}?",) if close else ("accelc-opt --list-passes lists all",)
     return UsageError(f"there is no pass '{name}'", notes=notes)
