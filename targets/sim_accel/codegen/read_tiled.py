@@ -41,7 +41,6 @@ class Reader:
         self.limits = limits
         self.segments: list[Body] = [Body()]
         self.workspace = 0
-        self.macs = 0
         self.formats: dict[str, int] = {}
         self._drams: dict[Any, Dram] = {}
         self._views: dict[Any, View] = {}
@@ -53,34 +52,34 @@ class Reader:
         for i, argument in enumerate(block.arguments):
             memref = argument.type
             self._drams[argument] = Dram(argument, 0, tuple(memref.shape), isa_type(memref.element_type), i >= first_output)
-        self._block(block, self.segments[-1], 1)
+        self._block(block, self.segments[-1])
         self._flush(self.segments[-1])
 
     # ---- structure ----
 
-    def _block(self, block: Any, body: Body, rounds: int) -> None:
+    def _block(self, block: Any, body: Body) -> None:
         for op in block.operations:
             name = op.operation.name
             if name == "scf.for":
-                self._loop(op.operation, body, rounds)
+                self._loop(op.operation, body)
             elif name == "sim_accel.fence":
                 self._flush(body)
                 body = Body()
                 self.segments.append(body)
             else:
-                self._op(op.operation, name, body, rounds)
+                self._op(op.operation, name, body)
 
-    def _loop(self, op: Any, body: Body, rounds: int) -> None:
+    def _loop(self, op: Any, body: Body) -> None:
         self._flush(body)
         start, stop, step = (index_constant(v) for v in list(op.operands)[:3])
         block = op.regions[0].blocks[0]
         loop = Loop(block.arguments[0], start, step, -(-(stop - start) // step), Body(), body)
         loop.body.parent = loop
         body.nodes.append(loop)
-        self._block(block, loop.body, rounds * loop.count)
+        self._block(block, loop.body)
         self._flush(loop.body)
 
-    def _op(self, op: Any, name: str, body: Body, rounds: int) -> None:
+    def _op(self, op: Any, name: str, body: Body) -> None:
         if name == "memref.alloc":
             self._alloc(op, body)
         elif name in ("memref.expand_shape", "memref.collapse_shape"):
@@ -92,7 +91,7 @@ class Reader:
         elif name == "linalg.fill":
             self._fill(op, body)
         elif is_structured(op):
-            self._structured(structured(op), body, rounds)
+            self._structured(structured(op), body)
         elif name not in _INDEX_OPS and name not in ("func.return", "scf.yield", "memref.dealloc"):
             raise UnsupportedError(f"'{name}' cannot be lowered to sim_accel")
 
@@ -189,7 +188,7 @@ class Reader:
             if buffer in body.buffers:
                 self._settle(buffer, body)
 
-    def _structured(self, op: Structured, body: Body, rounds: int) -> None:
+    def _structured(self, op: Structured, body: Body) -> None:
         accesses = [
             self._views[v].access(m, op.rank) if v in self._views else Access(_NOWHERE, "f32", 0, (0,) * op.rank)
             for v, m in zip([*op.inputs, *op.outputs], op.maps, strict=True)
@@ -199,7 +198,6 @@ class Reader:
             self._settle(access.buffer, body)
         inits = [self._fills.pop(a.buffer, None) for a in outputs]
         init = inits[0][1] if inits[0] is not None else None
-        self._count(op, rounds)
         matrix = self._matrix(op, accesses, init) if op.product is not None else None
         if matrix is not None:
             if init is not None and init != 0:
@@ -220,14 +218,6 @@ class Reader:
             lowering.run(outputs)
             code = lowering.code
         body.nodes.append(Vector(code=code, scratch=scratch))
-
-    def _count(self, op: Structured, rounds: int) -> None:
-        if op.product is None:
-            return
-        macs = rounds
-        for n in op.extents:
-            macs *= n
-        self.macs += macs
 
     def _matrix(self, op: Structured, accesses: list[Access], init: Any) -> Matrix | None:
         assert op.product is not None

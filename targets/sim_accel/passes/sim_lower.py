@@ -54,7 +54,7 @@ def schedule(function: Any, limits: Limits) -> Reader:
 
 
 def lower_kernel(kernel: Any, limits: Limits) -> None:
-    """Replaces a tiled ``@entry`` by its program; notes workspace, MACs and matrix format as attributes."""
+    """Replaces a tiled ``@entry`` by its program; notes workspace and matrix format as attributes."""
     old = next(op for op in kernel.regions[0].blocks[0].operations if op.operation.name == "func.func")
     reader = schedule(old.operation, limits)
     arguments = list(old.regions[0].blocks[0].arguments)
@@ -79,6 +79,5 @@ def lower_kernel(kernel: Any, limits: Limits) -> None:
 def _note(kernel: Any, reader: Reader) -> None:
     i64 = ir.IntegerType.get_signless(64)
     kernel.attributes["sim_accel.workspace_bytes"] = ir.IntegerAttr.get(i64, reader.workspace)
-    kernel.attributes["sim_accel.macs"] = ir.IntegerAttr.get(i64, reader.macs)
     if reader.formats:
         kernel.attributes["sim_accel.format"] = ir.StringAttr.get(max(sorted(reader.formats), key=reader.formats.__getitem__))

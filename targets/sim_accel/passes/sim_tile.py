@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from accelc.core.pass_ import Pass, PassContext, register_pass
-from accelc.mlir import dialect, ir
+from accelc.cost.analysis import kernel_work
+from accelc.mlir import ir
 from accelc.passes.graph import kernels_of
 from accelc.targets.sim_accel.codegen.tile_kernel import tile_kernel
 from accelc.targets.sim_accel.limits import limits_of
-
-func = dialect("func")
-
 
 @register_pass
 @dataclass(frozen=True)
@@ -39,4 +37,7 @@ class SimTile(Pass):
         with module.context, ir.Location.unknown():
             for _, kernel in kernels_of(module):
                 if ir.StringAttr(kernel.attributes["accelc.device"]).value == "target":
+                    macs = kernel_work(kernel).macs
                     tile_kernel(kernel, limits)
+                    count = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), macs)
+                    kernel.attributes["sim_accel.macs"] = count
