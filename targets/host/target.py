@@ -10,6 +10,7 @@ from accelc.passes.pipelines import GraphOptions, graph_passes
 from accelc.targets.host.cpu import MACHINES, Cpu, cpu
 from accelc.targets.host.emit import emit
 from accelc.targets.host.kernel_module import kernels
+from accelc.targets.host.passes import HostPackWeights
 from accelc.targets.host.pipeline import kernel_pipeline
 
 # f32 stays f32; products may be fused into additions and sums reassociated.
@@ -17,7 +18,7 @@ _PRECISIONS = ("strict",)
 
 
 def _graph_pipeline(machine: Cpu, options: CompileOptions) -> Pipeline:
-    return Pipeline((*graph_passes(GraphOptions(layout="nhwc")), Stage("kernels")))
+    return Pipeline((*graph_passes(GraphOptions(layout="nhwc")), HostPackWeights(machine.machine), Stage("kernels")))
 
 
 def _kernel_pipeline(machine: Cpu, options: CompileOptions) -> Pipeline:

@@ -12,6 +12,7 @@ from accelc.targets.host.codegen.reader import (
     Empty,
     Generic,
     NotTileable,
+    Pad,
     Reshape,
     Slice,
     Splat,
@@ -63,6 +64,12 @@ def _visit(tensor: Tensor, index: Index, memory: Container[Tensor], found: Uses,
             _visit(tensor.source, reshaped(tensor, index), memory, found, seen)
         elif isinstance(tensor, Slice):
             _visit(tensor.source, sliced(tensor, index), memory, found, seen)
+        elif isinstance(tensor, Pad) and tensor.low[-1] == 0 and tensor.shape[-1] == tensor.source.shape[-1] > 1:
+            found.opaque = True  # which elements are padding depends on each dimension by itself
+            inside = tuple(i + -low for i, low in zip(index, tensor.low, strict=True))
+            if _position(tensor.source, inside, memory) is None:
+                found.blocked.append(tensor.source)
+            _visit(tensor.source, inside, memory, found, seen)
         else:
             found.blocked.append(tensor)
     except NotTileable:

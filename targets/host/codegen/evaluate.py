@@ -7,7 +7,8 @@ inlined, reductions become loops, and what was computed in a scope is not comput
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from accelc.targets.host.codegen.reader import (
     Generic,
     Instruction,
     NotTileable,
+    Pad,
     Reshape,
     Slice,
     Splat,
@@ -85,6 +87,9 @@ COMBINERS: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "arith.xori": ("xor", lambda t: "false" if t == "i1" else "0"),
 }
 
+# Windows of up to this many elements are written out.
+_UNROLLED = 32
+
 _INFINITY = {"f16": 0x7C00, "bf16": 0x7F80, "f32": 0x7F800000, "f64": 0x7FF0000000000000}
 
 
@@ -107,7 +112,10 @@ class Evaluator:
         self.mask: str | None = None
         self.bound: dict[Tensor, Callable[[Index], Val]] = {}
         self.spills: dict[Tensor, Spill] = {}
-        self._known: list[dict[tuple[Tensor, Index, int, str | None], Val]] = [{}]
+        # The smallest and largest value of loop variables, where known: what makes checks of padding superfluous.
+        self.ranges: dict[str, tuple[int, int]] = {}
+        self._products: dict[str, tuple[Val, Val]] = {}
+        self._known: list[dict[Hashable, Val]] = [{}]
 
     @contextmanager
     def vectors(self, lanes: int, mask: str | None = None) -> Iterator[None]:
@@ -179,7 +187,74 @@ class Evaluator:
             return self.value(tensor.source, reshaped(tensor, index))
         if isinstance(tensor, Slice):
             return self.value(tensor.source, sliced(tensor, index))
+        if isinstance(tensor, Pad):
+            return self._padded(tensor, index)
         raise NotTileable(type(tensor).__name__)
+
+    def _padded(self, tensor: Pad, index: Index) -> Val:
+        """A padded tensor in place: a load under a mask that is on where the element is not padding."""
+        inside = tuple(i + -low for i, low in zip(index, tensor.low, strict=True))
+        place = self.address(tensor.source, inside)
+        checks = [
+            check
+            for i, extent, padded in zip(inside, tensor.source.shape, tensor.shape, strict=True)
+            if extent != padded and (check := self._within(i, extent)) is not None
+        ]
+        if place is None:
+            raise NotTileable("padding of a tensor that is not in memory")
+        if not checks:
+            return self.load(*place)
+        if False in checks:
+            return self.constant(tensor.value, tensor.element)
+        memory, position = place
+        if position.coefficient(LANE) != 1 or self.lanes == 1 or memory.element == "i1":
+            raise NotTileable("padding along other than whole vectors")
+        valid = self._all([c for c in checks if isinstance(c, str)])
+        w, kind, mask_type = self.writer, vector_type(self.lanes, memory.element), vector_type(self.lanes, "i1")
+        mask = self.widen(Val(valid, "i1", 1), self.lanes).name
+        if self.mask:
+            mask = w.op(f"arith.andi {mask}, {self.mask} : {mask_type}")
+        outside = w.constant(f"dense<{tensor.value}>", kind)
+        at = f"{memory.name}[{w.index(position.without(LANE))}], {mask}, {outside}"
+        name = w.op(f"vector.maskedload {at} : {memory.type}, {mask_type}, {kind} into {kind}")
+        return Val(name, memory.element, self.lanes)
+
+    def _within(self, index: Linear, extent: int) -> str | bool | None:
+        """The condition that ``0 <= index < extent``: None if always, False if never, else an i1."""
+        low, high = self._range(index)
+        if low >= 0 and high < extent:
+            return None
+        if high < 0 or low >= extent:
+            return False
+        if index.coefficient(LANE):
+            raise NotTileable("padding along the lanes")
+        key = f"within {extent}"
+        for known in self._known:
+            if (key, index) in known:
+                return known[key, index].name
+        w = self.writer
+        name = w.op(f"arith.cmpi ult, {w.index(index)}, {w.integer(extent)} : index")
+        self._known[-1][key, index] = Val(name, "i1", 1)
+        return name
+
+    def _range(self, index: Linear) -> tuple[float, float]:
+        low = high = float(index.const)
+        for name, coefficient in index.terms:
+            ends = (0, self.lanes - 1) if name == LANE else self.ranges.get(name, (-math.inf, math.inf))
+            values = sorted(coefficient * e for e in ends)
+            low, high = low + values[0], high + values[1]
+        return low, high
+
+    def _all(self, conditions: list[str]) -> str:
+        result = conditions[0]
+        for condition in conditions[1:]:
+            key = f"and {result} {condition}"
+            known = next((k[key, Linear()] for k in self._known if (key, Linear()) in k), None)
+            if known is None:
+                known = Val(self.writer.op(f"arith.andi {result}, {condition} : i1"), "i1", 1)
+                self._known[-1][key, Linear()] = known
+            result = known.name
+        return result
 
     def address(self, tensor: Tensor, index: Index) -> tuple[Memory, Linear] | None:
         """Where elements are, if the tensor is in memory or a view of such."""
@@ -309,13 +384,20 @@ class Evaluator:
         return self.apply(instruction.text, operands, instruction.element, instruction.attributes)
 
     def apply(self, op: str, operands: list[Val], element: str, attributes: str = "") -> Val:
-        """One `arith` or `math` op, on vectors where an operand is one."""
+        """One `arith` or `math` op, on vectors where an operand is one. A product that is added to something is fused with it."""
         lanes = max((v.lanes for v in operands), default=1)
         linear = _linear_result(op, operands)
         operands = [self.widen(v, lanes) for v in operands]
+        if op == "arith.addf" and not attributes:
+            for product, other in (operands, operands[::-1]):
+                if product.name in self._products:
+                    op, operands = "math.fma", [*self._products[product.name], other]
+                    break
         types = ", ".join(self._kind(lanes, v.element) for v in operands)
         names = ", ".join(v.name for v in operands)
         name = self.writer.op(f'"{op}"({names}){attributes} : ({types}) -> {self._kind(lanes, element)}')
+        if op == "arith.mulf" and element in ("f32", "f64"):
+            self._products[name] = (operands[0], operands[1])
         return Val(name, element, lanes, linear)
 
     def _index(self, expression: Linear) -> Val:
@@ -354,7 +436,12 @@ class Evaluator:
         dim, *rest = remaining
         if op.extents[dim] == 1:
             return self._reduction_loops(tuple(rest), tensor, {**dims, f"d{dim}": Linear()}, accumulator)
+        if math.prod(op.extents[d] for d in remaining) <= _UNROLLED and accumulator.lanes > 1:
+            for i in range(op.extents[dim]):
+                accumulator = self._reduction_loops(tuple(rest), tensor, {**dims, f"d{dim}": Linear(i)}, accumulator)
+            return accumulator
         with self.writer.loop(0, op.extents[dim], carried=[(accumulator.name, kind)]) as loop, self.scope():
+            self.ranges[loop.variable] = (0, op.extents[dim] - 1)
             inner = Val(loop.arguments[0], accumulator.element, accumulator.lanes)
             inside = {**dims, f"d{dim}": Linear.var(loop.variable)}
             loop.yields = [self._reduction_loops(tuple(rest), tensor, inside, inner).name]

@@ -78,6 +78,8 @@ class KernelWriter:
     ) -> Iterator[Loop]:
         """A loop in whose body the evaluator starts afresh."""
         with self.writer.loop(low, high, step, carried) as loop, self.evaluator.scope():
+            if isinstance(low, int) and isinstance(high, int):
+                self.evaluator.ranges[loop.variable] = (low, low + max(0, high - low - 1) // step * step)
             yield loop
 
     @contextmanager
@@ -94,13 +96,14 @@ class KernelWriter:
         for i, extent in enumerate(reversed(extents)):
             if extent == 1:
                 result.append(Linear())
-            elif math.prod(extents[: len(extents) - 1 - i]) == 1:
-                result.append(Linear.var(rest))
-                rest = number
-            else:
+                continue
+            part = rest
+            if math.prod(extents[: len(extents) - 1 - i]) > 1:
                 size = w.integer(extent)
-                result.append(Linear.var(w.op(f"arith.remui {rest}, {size} : index")))
+                part = w.op(f"arith.remui {rest}, {size} : index")
                 rest = w.op(f"arith.divui {rest}, {size} : index")
+            result.append(Linear.var(part))
+            self.evaluator.ranges[part] = (0, extent - 1)
         return result[::-1]
 
     def sweep(

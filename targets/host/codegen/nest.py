@@ -18,6 +18,8 @@ from accelc.targets.host.codegen.rows import reduce_row
 
 # Elements that one tile of a one-dimensional nest covers: some microseconds of work.
 _CHUNK = 4096
+# Outputs of a window computed together: what they share stays in registers.
+_SIDE_BY_SIDE = 4
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Nest:
         self.prefix = max(rows, default=0)
         self.by_row = bool(rows)
         self.groups = self._merged()
+        self.windowed = not self.by_row and bool(self.found.reductions) and len(self.groups) > 1
 
     def blocked(self) -> list[Tensor]:
         """Tensors that must be in memory before this nest can be written."""
@@ -120,6 +123,8 @@ class Nest:
         last = self.vars[self.groups[-1][-1]]
         if any(p.coefficient(last) not in (0, 1) for p in self.found.loads) or self._gathers():
             return _fitting(extent, native if not self._gathers() else 1)
+        if self.windowed:
+            return _fitting(extent, native)
         heavy = any(is_expensive(t.op.body) for t, _ in self.found.generics) or bool(self.found.reductions)
         return _fitting(extent, native * (2 if heavy and not self.by_row else 4))
 
@@ -131,6 +136,8 @@ class Nest:
         """The dimensions that tiles count over: the prefix, or all but the last, or chunks of the only one."""
         if self.by_row:
             return list(self.shape[: self.prefix])
+        if self.windowed:
+            return self.extents[:-2]
         outer = self.extents[:-1]
         return outer if math.prod(outer) > 1 or not self.groups else [self._chunks]
 
@@ -154,12 +161,42 @@ class Nest:
             self.kw.evaluator.spills.clear()
             return
         index = [Linear()] * len(self.shape)
-        if self.tile_extents == self.extents[:-1]:
+        if self.windowed:
+            self._windows(index, position)
+        elif self.tile_extents == self.extents[:-1]:
             for group, at in zip(self.groups, position, strict=False):
                 index[group[-1]] = at
             self._sweep(index, self.groups[-1], self.extents[-1])
         else:
             self._chunk(index, position[0])
+
+    def _windows(self, index: list[Linear], position: list[Linear]) -> None:
+        """Some outputs side by side, so that they share what their windows have in common (see `Evaluator.value`)."""
+        for group, at in zip(self.groups, position, strict=False):
+            index[group[-1]] = at
+        group, extent = self.groups[-2][-1], self.extents[-2]
+        first = min(extent, 1)
+
+        def block(lane: Linear, start: Linear, count: int) -> None:
+            with self.kw.evaluator.scope():
+                for i in range(count):
+                    inside = list(index)
+                    inside[self.groups[-1][-1]] = lane
+                    inside[group] = start + i
+                    self._store(inside)
+
+        def emit(lane: Linear, _: list[str]) -> list[str]:
+            # The first and last outputs apart, since only their windows reach into padding.
+            middle = max(0, extent - 2 * first) // _SIDE_BY_SIDE * _SIDE_BY_SIDE
+            block(lane, Linear(), first)
+            if middle:
+                with self.kw.loop(first, first + middle, _SIDE_BY_SIDE) as loop:
+                    block(lane, Linear.var(loop.variable), _SIDE_BY_SIDE)
+            for at in range(first + middle, extent, _SIDE_BY_SIDE):
+                block(lane, Linear(at), min(_SIDE_BY_SIDE, extent - at))
+            return []
+
+        self.kw.sweep(self.extents[-1], self.lanes, emit)
 
     def _inner(self, index: list[Linear], loops: list[tuple[list[int], int]]) -> None:
         if not loops:
