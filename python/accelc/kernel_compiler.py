@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import shlex
 from typing import Any
 
 from accelc.core.diagnostics import Error, InternalError
@@ -16,11 +18,17 @@ def target_named(name: str) -> Target:
     return load_target(name, TARGETS)
 
 
-def warm(target: str) -> None:
-    """Imports what compiling for ``target`` needs, ahead of the first kernel."""
+@functools.cache
+def shared_context() -> Any:
+    """One context for all kernels of this process: making one with our dialects takes longer than a small kernel."""
     from accelc.core.context import make_context
 
-    make_context()
+    return make_context()
+
+
+def warm(target: str) -> None:
+    """Imports what compiling for ``target`` needs, ahead of the first kernel."""
+    shared_context()
     target_named(target)
 
 
@@ -38,18 +46,18 @@ def compile_kernel(
     Raises:
         Error: what the passes or the emitter raise; anything else becomes an InternalError.
     """
-    from accelc.core.context import make_context
     from accelc.mlir import ir
 
     if reproducer is not None:
+        arguments = ["--target", f"{target}:{machine}", "--start-at", "kernels", "--stop-after", "target"]
         with open(reproducer, "w") as f:
-            f.write(f"// accelc-opt --target {target}:{machine} --start-at kernels --stop-after target\n{text}")
+            f.write(f"// accelc-opt {shlex.join(arguments)}\n{text}")
     manifest = target_named(target)
     description = manifest.load_machine(machine)
     compile_options = CompileOptions.from_json(options)
     assert manifest.kernel_pipeline is not None and manifest.emit is not None
     try:
-        with make_context(), ir.Location.unknown():
+        with shared_context(), ir.Location.unknown():
             module = ir.Module.parse(text)
             manifest.kernel_pipeline(description, compile_options).run(module)
             code = manifest.emit(module, description, compile_options)
