@@ -106,6 +106,7 @@ class Store:
         inputs: list[str],
         shape: tuple[int, ...],
         dtype: np.dtype[Any] | type,
+        /,
         **attrs: Any,
     ) -> str:
         """Adds (or finds) the entry ``function(*inputs, **attrs)`` and returns its name.
