@@ -11,6 +11,8 @@ from accelc.mlir import PassManager, ir
 ENTRY = "entry"
 TILES = "accelc.tiles"
 WORKSPACE_BYTES = "accelc.workspace_bytes"
+# Set on kernels whose code LLVM need not vectorize.
+VECTORIZED = "host.vectorized"
 ALIGNMENT = 64
 
 

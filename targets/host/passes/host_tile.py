@@ -12,7 +12,15 @@ from accelc.targets.host.codegen.families import write_kernel
 from accelc.targets.host.codegen.kernel_writer import Tiled
 from accelc.targets.host.codegen.reader import NotTileable, read
 from accelc.targets.host.cpu import cpu
-from accelc.targets.host.kernel_module import entry, is_lowered, kernels, name_of, run_pipeline, set_launch
+from accelc.targets.host.kernel_module import (
+    VECTORIZED,
+    entry,
+    is_lowered,
+    kernels,
+    name_of,
+    run_pipeline,
+    set_launch,
+)
 
 
 @register_pass
@@ -55,4 +63,5 @@ def _replace(kernel: Any, tiled: Tiled) -> None:
         raise InternalError(f"kernel '{name_of(kernel)}' was tiled into invalid code: {error}") from None
     written.body.operations[0].operation.clone(ip=ir.InsertionPoint(function))
     function.erase()
+    kernel.attributes[VECTORIZED] = ir.UnitAttr.get()
     set_launch(kernel, tiled.tiles, tiled.workspace_bytes)
