@@ -34,8 +34,8 @@ def console() -> Console:
     """Standard output, for people."""
     from rich.console import Console
 
-    # In a file or a pipe there is no width to ask for; tables of ours fit into this.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    # Names from models are not markup. In a file or a pipe there is no width to ask for; tables of ours fit into this.
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
 
 
 def machine_name(machine: Mapping[str, Any]) -> str:
@@ -190,6 +190,8 @@ def read_arrays(path: str | Path, what: str) -> dict[str, Array]:
     import numpy as np
 
     require_file(path, what)
+    if not zipfile.is_zipfile(path):
+        raise UsageError(f"{what} '{path}' is not an .npz file", notes=("make one with numpy.savez(path, name=array)",))
     try:
         with np.load(path, allow_pickle=False) as data:
             if not isinstance(data, np.lib.npyio.NpzFile):

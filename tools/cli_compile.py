@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from accelc.core.diagnostics import UsageError
 from accelc.tools.cli_common import (
     console,
+    count,
     machine_name,
     parse_dims,
     print_json,
@@ -32,6 +34,9 @@ def compile_model(
     sizes = parse_dims(dims)
     require_file(model, "model")
     path = Path(output) if output is not None else Path(Path(model).stem + ".accelc")
+    if not path.absolute().parent.is_dir():
+        # Said before the work, not after it.
+        raise UsageError(f"cannot write '{path}': there is no folder '{path.parent}'")
     from accelc import driver
 
     with progress(f"compiling {Path(model).name} for {target}"):
@@ -92,7 +97,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    from accelc.tools.cli_common import count
 
     on_host = f", {summary['launches_on_host']} of them placed on the host" if summary["launches_on_host"] else ""
     rows = [

@@ -28,8 +28,8 @@ def inspect_artifact(path: str, *, kernel: str | None, disassemble: bool, plan: 
         return 0
     out = console()
     for name, text in listings.items():
-        out.print(f"[bold]{name}[/]")
-        out.print(text, markup=False)
+        out.print(name, style="bold")
+        out.print(text)
     if listings:
         return 0
     summary = describe(path, model)
@@ -155,7 +155,7 @@ def _memory_table(summary: dict[str, Any]) -> Any:
 
 def _bar(r: dict[str, Any], steps: int) -> str:
     first: int = r["first"] * _BAR_CELLS // steps
-    last = max(first + 1, -(-(r["last"] + 1) * _BAR_CELLS // steps))
+    last: int = max(first + 1, -(-(r["last"] + 1) * _BAR_CELLS // steps))
     return " " * first + "━" * (last - first)
 
 

@@ -327,11 +327,13 @@ def _save(path: str, outputs: Mapping[str, Array]) -> None:
 
 
 def _show(request: RunRequest, report: dict[str, Any], compared: bool) -> None:
+    from rich.text import Text
+
     out = console()
     if compared:
         t = table("output", ">relative L2", ">bound", ">max abs error", "")
         for name, e in report["outputs"].items():
-            verdict = "[green]ok[/]" if e["ok"] else "[bold red]wrong[/]"
+            verdict = Text("ok", "green") if e["ok"] else Text("wrong", "bold red")
             t.add_row(name, f"{e['rel_l2']:.2e}", f"{e['bound']:.2e}", f"{e['max_abs_err']:.2e}", verdict)
         out.print(t)
     parts = [f"{Path(request.model).name} on {report['target']}, precision {report['precision']}"]
@@ -352,4 +354,4 @@ def _show(request: RunRequest, report: dict[str, Any], compared: bool) -> None:
         parts.append(f"expected: {report['reference']}")
     out.print("\n".join(parts))
     if compared:
-        out.print("[bold green]ok[/]" if report["ok"] else "[bold red]wrong result[/]")
+        out.print(Text("ok", "bold green") if report["ok"] else Text("wrong result", "bold red"))

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rich.text import Text
+
 from accelc.core.units import format_quantity
 from accelc.cost.model import CostReport, KernelCost
 
 _BAR_CELLS = 24
 # What bounds a launch, and the colour that stands for it in every rendering.
 BOUNDS = {"compute": "blue", "memory": "magenta", "latency": "cyan", "launch": "yellow", "host": "red"}
+# And the cell, for output without colours.
+_CELLS = {"compute": "█", "memory": "▓", "latency": "▒", "launch": "░", "host": "╳"}
 _MEANING = {
     "compute": "multiplying and other arithmetic",
     "memory": "moving bytes to and from DRAM",
@@ -43,6 +47,11 @@ def ratio(report: CostReport, best: CostReport) -> str:
     return f"{report.seconds / best.seconds:.3g} times as long" if best.seconds else "-"
 
 
+def rate_text(report: CostReport) -> str:
+    """Runs a second."""
+    return f"{1 / report.seconds:,.3g}" if report.seconds > 0 else "-"
+
+
 def percent(value: float | None) -> str:
     """A fraction as a percentage."""
     return "-" if value is None else f"{100 * value:.3g}%"
@@ -69,42 +78,47 @@ def _totals(reports: Sequence[CostReport]) -> Any:
         table.add_column(column, justify="right")
     table.add_column("where the time goes", no_wrap=True)
     table.add_column("from")
-    longest = max((r.seconds for r in reports), default=0.0)
     for r in reports:
         table.add_row(
-            f"{r.target}\n  [dim]{r.precision}[/]",
+            Text.assemble(r.target, "\n  ", (r.precision, "dim")),
             format_quantity(r.seconds, "s"),
-            format_quantity(1 / r.seconds, "").strip() if r.seconds else "-",
+            rate_text(r),
             energy_text(r),
             format_quantity(r.bytes_moved, "B"),
             percent(r.utilization),
             percent(r.bandwidth_utilization),
-            _bar(r, longest),
+            _bar(r),
             "simulation" if r.source == "simulated" else "formulas",
         )
     return table
 
 
-def _bar(report: CostReport, longest: float) -> str:
-    """The time, as a bar of its parts: as long as the time is on a scale that all targets share.
-
-    Machines differ by orders of magnitude, so the bars fill a common width, and the words say the share.
-    """
-    parts = report.seconds_by_bound()
-    cells, text = 0, ""
+def _bar(report: CostReport) -> Text:
+    """The parts of the time as a bar of one width (machines differ by orders of magnitude), and the largest part."""
+    parts = ordered_parts(report)
+    cells, text = 0, Text()
     for i, (bound, seconds) in enumerate(parts.items()):
         n = _BAR_CELLS - cells if i == len(parts) - 1 else round(_BAR_CELLS * seconds / report.seconds)
         n = max(0, min(n, _BAR_CELLS - cells))
-        text += f"[{BOUNDS[bound]}]{'█' * n}[/]"
+        text.append(_CELLS[bound] * n, BOUNDS[bound])
         cells += n
-    first = next(iter(parts), None)
-    share = f" {first} {percent(parts[first] / report.seconds)}" if first else ""
-    return text + share
+    share = f" {report.bound} {percent(parts[report.bound] / report.seconds)}" if parts else ""
+    return text.append(share)
 
 
-def _legend(reports: Sequence[CostReport]) -> str:
+def ordered_parts(report: CostReport) -> dict[str, float]:
+    """`CostReport.seconds_by_bound` in the order of `BOUNDS`, the same for every target."""
+    parts = report.seconds_by_bound()
+    return {bound: parts[bound] for bound in BOUNDS if bound in parts}
+
+
+def _legend(reports: Sequence[CostReport]) -> Text:
     used = {bound for r in reports for bound in r.seconds_by_bound()}
-    return "  ".join(f"[{color}]█[/] {name}: {_MEANING[name]}" for name, color in BOUNDS.items() if name in used)
+    text = Text()
+    for name in BOUNDS:
+        if name in used:
+            text.append(_CELLS[name], BOUNDS[name]).append(f" {name}: {_MEANING[name]}  ")
+    return text
 
 
 def _kernels(report: CostReport, top: int) -> Any:
@@ -119,7 +133,7 @@ def _kernels(report: CostReport, top: int) -> Any:
             format_quantity(k.seconds, "s"),
             percent(k.seconds / report.seconds if report.seconds else None),
             percent(k.utilization),
-            f"[{BOUNDS.get(k.bound, 'white')}]{k.bound}[/]",
+            Text(k.bound, BOUNDS.get(k.bound, "")),
             nodes_text(k),
         )
     return table

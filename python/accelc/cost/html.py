@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from accelc.core.units import format_quantity
-from accelc.cost.compare import BOUNDS, energy_text, headline, nodes_text, percent
+from accelc.cost.compare import BOUNDS, energy_text, headline, nodes_text, ordered_parts, percent, rate_text
 from accelc.cost.model import CostReport, KernelCost, kernel_costs
 
 _KERNELS_SHOWN = 25
@@ -37,7 +37,8 @@ th { color: var(--soft); font-weight: 500; border-bottom-color: var(--line); }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } .nodes { overflow-wrap: anywhere; }
 .bar { display: flex; height: 1.1rem; border-radius: 3px; overflow: hidden; background: var(--track); }
 .bar.wide { min-width: 12rem; } .bar.narrow { min-width: 6rem; }
-.key { display: inline-block; width: .8rem; height: .8rem; border-radius: 2px; margin: 0 .35rem 0 1rem; }
+.keys { white-space: nowrap; margin-right: 1rem; }
+.keys i { display: inline-block; width: .8rem; height: .8rem; border-radius: 2px; margin-right: .4rem; }
 .chart { display: grid; grid-template-columns: max-content 1fr max-content; gap: .45rem .9rem; align-items: center; }
 svg text { fill: var(--soft); font-size: 12px; } svg text.ink { fill: var(--ink); }
 """
@@ -103,18 +104,18 @@ def _times(reports: Sequence[CostReport]) -> str:
 def _shares(reports: Sequence[CostReport]) -> str:
     used = {bound for r in reports for bound in r.seconds_by_bound()}
     keys = "".join(
-        f'<span class="key" style="background:{_COLORS[b]}"></span>{b} <span class="soft">({_MEANING[b]})</span>'
+        f'<span class="keys"><i style="background:{_COLORS[b]}"></i>{b} '
+        f'<span class="soft">({_MEANING[b]})</span></span> '
         for b in BOUNDS
         if b in used
     )
     rows = []
     for report in reports:
         pieces = "".join(
-            _piece(s / report.seconds, b, f"{b} {format_quantity(s, 's')}")
-            for b, s in report.seconds_by_bound().items()
+            _piece(s / report.seconds, b, f"{b} {format_quantity(s, 's')}") for b, s in ordered_parts(report).items()
         )
-        first = next(iter(report.seconds_by_bound().items()), None)
-        share = f"{percent(first[1] / report.seconds)} {first[0]}" if first else ""
+        largest = ordered_parts(report).get(report.bound)
+        share = f"{percent(largest / report.seconds)} {report.bound}" if largest else ""
         rows.append(
             f'<div>{_text(report.target)}</div><div class="bar wide">{pieces}</div><div class="n">{share}</div>'
         )
@@ -144,7 +145,7 @@ def _totals(reports: Sequence[CostReport]) -> str:
             (_text(r.target), False),
             (_text(r.precision), False),
             (format_quantity(r.seconds, "s"), True),
-            (format_quantity(1 / r.seconds, "").strip() if r.seconds else "-", True),
+            (rate_text(r), True),
             (_text(energy_text(r)), True),
             (format_quantity(r.bytes_moved, "B"), True),
             (format_quantity(r.macs, "").strip(), True),
