@@ -239,7 +239,8 @@ def _vector() -> list[Spec]:
             fields = (_CT, _DST, *operands, _SHAPE, _SAT)
             specs.append(Spec(name, opcode + i, Unit.VEC, fields, doc.format(name[1:]), cost, ctypes))
 
-    vec(0x30, "vadd vsub vmul vmin vmax", (a, b), _ALL, "simple", "dst = {}(a, b); in min and max a NaN wins")
+    vec(0x30, "vadd vsub vmul", (a, b), _ALL, "simple", "dst = {}(a, b)")
+    vec(0x33, "vmin vmax", (a, b), _ALL, "simple", "dst = {}(a, b); a NaN wins, -0 < +0")
     vec(0x35, "vminnum vmaxnum", (a, b), _FLT, "simple", "dst = {}(a, b); a number wins over a NaN")
     vec(0x37, "vdiv vrem", (a, b), _ALL, "div", "dst = {}(a, b)")
     vec(0x39, "vpow", (a, b), _FLT, "pow", "dst = a to the power b")

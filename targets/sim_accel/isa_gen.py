@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from pathlib import Path
 
 from accelc.targets.sim_accel import encoding, isa
@@ -10,7 +12,7 @@ from accelc.targets.sim_accel.isa import Kind, Spec, Unit
 _HERE = Path(__file__).resolve().parent
 HEADER_PATH = _HERE / "sim" / "isa_table.h"
 DOC_PATH = _HERE.parents[1] / "docs" / "sim_accel_isa.md"
-_BEGIN, _END = "<!-- table:begin", "<!-- table:end -->"
+FUNCTIONS_PATH = _HERE / "sim" / "functions.h"
 _COSTS = ("", "simple", "div", "func", "pow", "gather")
 
 
@@ -115,12 +117,25 @@ def doc_table() -> str:
     return "\n".join(lines)
 
 
-def document(text: str) -> str:
-    """The document with its table brought up to date."""
-    head, rest = text.split(_BEGIN, 1)
+def doc_coefficients() -> str:
+    """The polynomials of functions.h, highest coefficient first."""
+    arrays = re.findall(r"constexpr double k(\w+)C\[\] = \{([^}]*)\}", FUNCTIONS_PATH.read_text())
+    lines = ["```"]
+    for name, body in arrays:
+        lines.append(f"{name.upper()} = " + textwrap.fill(" ".join(body.split()), 110, subsequent_indent=" " * 6))
+    return "\n".join([*lines, "```"])
+
+
+def _replace(text: str, name: str, content: str) -> str:
+    begin, end = f"<!-- {name}:begin", f"<!-- {name}:end -->"
+    head, rest = text.split(begin, 1)
     marker, rest = rest.split("\n", 1)
-    _, tail = rest.split(_END, 1)
-    return f"{head}{_BEGIN}{marker}\n{doc_table()}\n{_END}{tail}"
+    return f"{head}{begin}{marker}\n{content}\n{end}{rest.split(end, 1)[1]}"
+
+
+def document(text: str) -> str:
+    """The document with its generated parts brought up to date."""
+    return _replace(_replace(text, "table", doc_table()), "coefficients", doc_coefficients())
 
 
 def main(argv: list[str]) -> int:

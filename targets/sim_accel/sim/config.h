@@ -37,7 +37,7 @@ struct Options {
     bool trace = false;
     int64_t max_cycles = INT64_MAX;
     int64_t max_instructions = INT64_MAX;
-    int64_t spin_limit = 1 << 28;  // sequencer instructions without anything dispatched: an endless loop
+    int64_t spin_limit = 1 << 26;  // sequencer instructions without anything dispatched: an endless loop
     int64_t max_trace = 1 << 24;   // slices
     int max_hazards = 100;
 };

@@ -149,6 +149,7 @@ void Core::complete(int q) {
     slice(q, f.start, now_, &f.op, f.op.pc, f.op.marker, -1);
     for (const Signal& s : f.signals) give(s.sem, s.n, s.clock);
     queue.flights.pop_front();
+    queue.idle_since = now_;
     dirty_ = true;
 }
 
@@ -174,8 +175,10 @@ bool Core::advance(int q) {
             return false;
         }
         if (queue.wait_since >= 0) {
-            report_.counters.stall_semaphore[q] += now_ - queue.wait_since;
-            slice(q, queue.wait_since, now_, nullptr, p.pc, p.marker, p.sem);
+            // It is a stall from when the unit has run dry.
+            const int64_t from = queue.flights.empty() ? std::max(queue.wait_since, queue.idle_since) : now_;
+            report_.counters.stall_semaphore[q] += now_ - from;
+            slice(q, from, now_, nullptr, p.pc, p.marker, p.sem);
             queue.wait_since = -1;
         }
         queue.clock.join(p.clock);

@@ -58,6 +58,7 @@ private:
         std::deque<Flight> flights;
         int64_t free_at = 0;     // when the unit takes the next instruction
         int64_t wait_since = -1; // blocked on a semaphore since
+        int64_t idle_since = 0;  // when the last flight ended
         int64_t previous_stream = 0;
         Clock clock;
 
