@@ -21,6 +21,8 @@ _BYTES = {"index": 8, "i1": 1}
 _FORMATS = {"f64": "f64", "f32": "f32", "f16": "f16", "bf16": "bf16", "f8E4M3FN": "f8E4M3FN", "f8E5M2": "f8E5M2"}
 _FORMATS |= {"i8": "i8", "i16": "i16", "i32": "i32", "i64": "i32"}
 # Structure, not work.
+# They say how an operand lies in memory; no bytes are moved for them.
+_LAYOUTS = ("linalg.pack", "linalg.unpack")
 _FREE = frozenset(("linalg.yield", "linalg.index", "arith.constant", "tensor.extract", "arith.index_cast"))
 
 
@@ -178,7 +180,7 @@ class _Scan:
                 for region in o.regions:
                     for inner in region.blocks:
                         self.block(inner)
-            if o.name.startswith("linalg.") and o.name != "linalg.fill":
+            if o.name.startswith("linalg.") and o.name not in ("linalg.fill", *_LAYOUTS):
                 self.scratch += sum(_nbytes(r.type) for r in o.results if not _is_returned(r))
 
     def kind(self) -> str:
@@ -189,7 +191,7 @@ class _Scan:
         return "pointwise" if self.ops else "movement"
 
     def _linalg(self, o: Any) -> None:
-        if o.name in ("linalg.fill", "linalg.copy", "linalg.transpose", "linalg.broadcast"):
+        if o.name in ("linalg.fill", "linalg.copy", "linalg.transpose", "linalg.broadcast", *_LAYOUTS):
             return
         shapes = [_shape(v.type) for v in o.operands]
         if o.name in _CONVOLUTIONS:
