@@ -12,7 +12,7 @@ Memory that nobody has written holds NaN, or -1 for integers.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -117,18 +117,23 @@ class Code:
             self.registers.append(None)
         return slot
 
-    def body(self, block: Any) -> Body:
-        """Compiles a block. Raises UnsupportedError naming an op that has no evaluator."""
+    def body(self, block: Any, skip: Container[Any] = (), yielded: Sequence[Any] | None = None) -> Body:
+        """Compiles a block, without the ops in ``skip``; gives the values ``yielded``, else the terminator's.
+
+        Raises UnsupportedError naming an op that has no evaluator.
+        """
         body = Body(self.registers)
         body.arguments = [self.slot(a) for a in block.arguments]
         operations = [o.operation for o in block.operations]
         last = operations.pop() if operations and _is_terminator(operations[-1]) else None
         for op in operations:
+            if op in skip:
+                continue
             inputs = tuple([self.slot(v) for v in op.operands])
             outputs = tuple([self.slot(v) for v in op.results])
             body.steps.append((self._call(op), inputs, outputs, (), op))
         if last is not None:
-            body.yielded = tuple([self.slot(v) for v in last.operands])
+            body.yielded = tuple([self.slot(v) for v in (last.operands if yielded is None else yielded)])
             body.terminator = last
         self._free(body)
         return body
