@@ -14,6 +14,9 @@ import importlib
 from accelc.passes.graph import kernels_of
 
 PASS_MODULES = (
+    "nn_decompose",
+    "nn_fold",
+    "nn_simplify",
     "nn_fuse",
     "nn_outline",
     "nn_to_linalg",

@@ -187,7 +187,9 @@ class _Fuser:
             if current in seen or current.last < group.first:
                 continue
             seen.add(current)
-            stack += [g for n in current.nodes for v in n.sources if (g := self._behind(v)) is not None and g is not current]
+            stack += [
+                g for n in current.nodes for v in n.sources if (g := self._behind(v)) is not None and g is not current
+            ]
         return False
 
     def _origin(self, value: Value, group: Group) -> Group | None:
@@ -231,7 +233,9 @@ class _Fuser:
         if group.kind not in ("contraction", "window"):
             return [group]
         members = {n.key for n in group.nodes}
-        escaping = [n for n in group.nodes if any(u not in members for v in n.op.operation.results for u in _readers(v))]
+        escaping = [
+            n for n in group.nodes if any(u not in members for v in n.op.operation.results for u in _readers(v))
+        ]
         if len(escaping) <= 1:
             return [group]
         kept = _needed_for(escaping[0], group, self.producer)
@@ -271,7 +275,9 @@ def _needed_for(node: Node, group: Group, producer: dict[Value, Node]) -> set[No
     while stack:
         current = stack.pop()
         kept.add(current)
-        stack += [p for v in current.sources if (p := producer.get(v)) is not None and p.group is group and p not in kept]
+        stack += [
+            p for v in current.sources if (p := producer.get(v)) is not None and p.group is group and p not in kept
+        ]
     return kept
 
 
@@ -361,9 +367,7 @@ def _move_views(value: Value, terminator: Operation) -> None:
 
 def _fusion(group: Group, terminator: Operation) -> Operation:
     members = {n.key for n in group.nodes}
-    outputs = [
-        v for n in group.nodes for v in n.op.operation.results if any(u not in members for u in _readers(v))
-    ]
+    outputs = [v for n in group.nodes for v in n.op.operation.results if any(u not in members for u in _readers(v))]
     inputs = list(dict.fromkeys(v for n in group.nodes for v in _sources(n.op) if _defined_outside(v, members)))
     types = [v.type for v in outputs]
     attributes = op_class("fusion").segments([v.type for v in inputs], types)
@@ -399,9 +403,10 @@ def _inside(value: Value, inner: dict[Value, Value], members: set[Any]) -> Value
         return inner[value]
     if not _defined_outside(value, members):
         return value
+    operands = [_inside(operand, inner, members) for operand in value.owner.operation.operands]
     copy = value.owner.operation.clone().operation
-    for i, operand in enumerate(copy.operands):
-        copy.operands[i] = _inside(operand, inner, members)
+    for i, operand in enumerate(operands):
+        copy.operands[i] = operand
     inner[value] = copy.results[0]
     return copy.results[0]
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accelc.core.pass_ import Pass
+from accelc.passes.nn_decompose import NnDecompose
+from accelc.passes.nn_fold import NnFold
+from accelc.passes.nn_fuse import NnFuse
 from accelc.passes.nn_outline import NnOutline
+from accelc.passes.nn_simplify import NnSimplify
 from accelc.passes.nn_to_linalg import NnToLinalg
 from accelc.passes.plan_memory import PlanMemory
 
@@ -26,4 +30,4 @@ class GraphOptions:
 
 def graph_passes(options: GraphOptions = GraphOptions()) -> tuple[Pass, ...]:
     """The passes in order. Why each stands where it does is in its ``requires`` and ``establishes``."""
-    return (NnOutline(), NnToLinalg(), PlanMemory())
+    return (NnFold(), NnSimplify(), NnDecompose(), NnFold(), NnSimplify(), NnFuse(), NnOutline(), NnToLinalg(), PlanMemory())

@@ -7,7 +7,6 @@ from accelc.passes.lowering import (  # noqa: F401  (importing them registers th
     convolution,
     indexing,
     movement,
-    resample,
     rowwise,
     windows,
 )

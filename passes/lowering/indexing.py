@@ -10,9 +10,8 @@ from accelc.passes.lowering.convert import cast
 from accelc.passes.lowering.dtypes import compute_type, constant, is_float
 from accelc.passes.lowering.expr import Apply, Expr, identity
 from accelc.passes.lowering.kernel import PARALLEL, REDUCTION, Kernel, shape_and_dtype
-from accelc.passes.lowering.movement import clamp_index, extract_slice
+from accelc.passes.lowering.movement import clamp_index
 from accelc.passes.lowering.registry import lowers
-from accelc.passes.lowering.rowwise import lowest
 from accelc.passes.lowering.scalar import add, compare, maximum, minimum, mul
 
 arith = dialect("arith")

@@ -1,0 +1,1 @@
+"""Ops that no kernel does as such, expressed by smaller ones."""

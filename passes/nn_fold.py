@@ -1,0 +1,97 @@
+"""The pass `nn-fold`: constant subexpressions move into the constant store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from accelc.core.pass_ import Pass, PassContext, register_pass
+from accelc.core.rewrite import Rewriter
+from accelc.dialects import nn
+from accelc.passes.cleanup import clean
+from accelc.passes.constants import FOLDABLE, INLINE_ELEMENTS, Constants
+from accelc.passes.graph import body_of, main_function, name_of
+
+# A folded constant may be larger than what it is computed from, up to this many elements (a mask, a range).
+GROWTH_ELEMENTS = 1 << 16
+
+# Ops that only repeat or count: folding one alone would trade a loop for memory traffic.
+REPEATING = frozenset({"broadcast", "iota"})
+
+
+@register_pass
+@dataclass(frozen=True)
+class NnFold(Pass):
+    """Replaces ops on constants by ``nn.weight``, as lazy expressions that are evaluated when the artifact is written.
+
+    Results of at most 64 elements are computed now and become ``nn.constant``. Sizes of static shapes are constants.
+    What would only blow up data (a broadcast scalar, a long range) stays in the graph.
+    """
+
+    name = "nn-fold"
+    summary = "fold constant subexpressions into the store"
+    establishes = frozenset({"folded"})
+
+    def run(self, module: Any, context: PassContext) -> None:
+        """Rewrites ``@main``."""
+        main = main_function(module)
+        if main is None:
+            return
+        fold(body_of(main), context)
+        clean(module)
+
+
+def fold(block: Any, context: PassContext) -> None:
+    """Folds in one walk over ``block``."""
+    constants = Constants(context.store)
+    rewriter = Rewriter(block.owner)
+    known: dict[Any, str] = {}
+    for op in list(block.operations):
+        name = name_of(op)
+        if name in ("weight", "constant"):
+            known[op.operation.results[0]] = ""
+        elif op.operation.name.startswith("nn."):
+            with rewriter.before(op):
+                _visit(op, name, known, constants, rewriter)
+
+
+def _visit(op: Any, name: str, known: dict[Any, str], constants: Constants, rewriter: Rewriter) -> None:
+    operation = op.operation
+    if name in ("shape_of", "dim"):
+        operand = operation.operands[0].type
+        if operand.has_static_shape:
+            attrs = nn.attrs(op)
+            sizes = operand.shape[attrs["axis"]] if name == "dim" else list(operand.shape)
+            new = nn.build.constant(sizes, "si64")
+            known[new] = ""
+            rewriter.replace(op, new)
+        return
+    operands = list(operation.operands)
+    if len(operation.results) != 1 or any(v not in known for v in operands) or name not in FOLDABLE:
+        return
+    result = operation.results[0]
+    if not result.type.has_static_shape:
+        return
+    refs = []
+    for value in operands:
+        if not known[value]:
+            ref = constants.ref(value)
+            assert ref is not None
+            known[value] = ref
+        refs.append(known[value])
+    ref = constants.derive(name, refs, **nn.attrs(op))
+    known[result] = ref
+    if _worth(constants, ref, name):
+        new = constants.value(ref)
+        known[new] = ref
+        rewriter.replace(op, new)
+
+
+def _worth(constants: Constants, ref: str, name: str) -> bool:
+    """Whether the constant is better than the op that computes it."""
+    size = constants.type(ref).num_elements
+    if size <= INLINE_ELEMENTS:
+        return name not in REPEATING or constants.leaf_elements(ref) > 1 or size == 1
+    if size <= constants.leaf_elements(ref):
+        return name not in REPEATING
+    return name not in REPEATING and size <= GROWTH_ELEMENTS
