@@ -31,17 +31,30 @@ Array = np.ndarray[Any, Any]
 # runner(model, inputs by name, inputs to bind as constants by name) -> outputs, in the graph's order
 Runner = Callable[[onnx.ModelProto, Mapping[str, Array], Mapping[str, Array]], Sequence[Array]]
 
+# Cases whose expected values are themselves rounding noise beyond onnx's tolerances: (rtol, atol), and why.
+TOLERANCES = {
+    # 0 in exact arithmetic; expected is what numpy's f32 FFT leaves of inputs up to 100 (2e-7), products leave 2e-6.
+    "test_dft_inverse": (1e-3, 4e-6),
+    "test_dft_inverse_opset19": (1e-3, 4e-6),
+    # Two of 192 elements differ by two units in the last place of f16; the exact value lies between, nearer to ours.
+    "test_attention_4d_causal_fp16_expanded": (2**-9, 1e-7),
+}
+
 GOLDEN = Path(__file__).parent / "onnx_node_cases.txt"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a case went: ``pass``, ``unsupported``, ``wrong`` or ``crash``; ``bound``: inputs that became constants."""
+    """How a case went: ``pass``, ``unsupported``, ``wrong`` or ``crash``.
+
+    bound: inputs that became constants. folded: all of them did, so that nothing was left to run.
+    """
 
     name: str
     status: str
     bound: tuple[str, ...] = ()
     message: str = ""
+    folded: bool = False
 
     def line(self) -> str:
         """As the golden file has it."""
@@ -75,7 +88,7 @@ def run_case(runner: Runner, case: Any) -> Outcome:
                 free = {n: v for n, v in given.items() if n not in bound}
                 outputs = runner(case.model, free, {n: given[n] for n in bound})
                 compare(case, expected, outputs)
-            return Outcome(case.name, "pass", done)
+            return Outcome(case.name, "pass", done, folded=len(done) == len(names))
         except NeedsConstantError as error:
             new = [i for i in error.inputs if i not in bound]
             if not new:
@@ -101,12 +114,13 @@ def compare(case: Any, expected: Sequence[Any], outputs: Sequence[Array]) -> Non
         want = to_array(want)
         if have.shape != want.shape or have.dtype != want.dtype:
             raise WrongResultError(f"output {i} is {have.dtype}{list(have.shape)}, not {want.dtype}{list(want.shape)}")
+        rtol, atol = TOLERANCES.get(case.name, (case.rtol, case.atol))
         # As onnx's runner does: two units in the last place of bfloat16.
-        rtol = max(case.rtol, 2**-6) if want.dtype.name == "bfloat16" else case.rtol
+        rtol = max(rtol, 2**-6) if want.dtype.name == "bfloat16" else rtol
         if want.dtype.kind not in "fiub" or want.dtype.isbuiltin != 1:
             want, have = want.astype(np.float32), have.astype(np.float32)
         if np.issubdtype(want.dtype, np.floating):
-            fits = np.allclose(have, want, rtol=rtol, atol=case.atol, equal_nan=True)
+            fits = np.allclose(have, want, rtol=rtol, atol=atol, equal_nan=True)
         else:
             fits = np.array_equal(have, want)
         if not fits:
@@ -114,9 +128,11 @@ def compare(case: Any, expected: Sequence[Any], outputs: Sequence[Array]) -> Non
             raise WrongResultError(f"output {i} is off by up to {np.nanmax(difference, initial=0.0):.3g}")
 
 
-def to_array(value: Any) -> Array:
-    """A case's input or output: types that numpy lacks come as messages."""
-    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
+def to_array(value: Any) -> Any:
+    """A case's input or output: types that numpy lacks come as messages, sequences as lists."""
+    if isinstance(value, onnx.TensorProto):
+        return numpy_helper.to_array(value)
+    return value if isinstance(value, list) or value is None else np.asarray(value)
 
 
 def interpret(
@@ -138,7 +154,8 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     """Counts, and why cases do not pass."""
     counts = collections.Counter(o.status for o in outcomes)
     lines = [", ".join(f"{counts[s]} {s}" for s in ("pass", "unsupported", "wrong", "crash"))]
-    lines.append(f"of the passing, {sum(bool(o.bound) for o in outcomes if o.status == 'pass')} with bound inputs")
+    bound = [o for o in outcomes if o.status == "pass" and o.bound]
+    lines.append(f"of the passing, {len(bound)} with bound inputs, {sum(o.folded for o in bound)} with all of them bound")
     reasons = collections.Counter(_reason(o.message) for o in outcomes if o.status == "unsupported")
     lines += [f"{count:5} {reason}" for reason, count in sorted(reasons.items(), key=lambda r: (-r[1], r[0]))]
     lines += [f"{o.status}: {o.name}: {o.message}" for o in outcomes if o.status in ("wrong", "crash")]

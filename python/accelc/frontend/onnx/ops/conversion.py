@@ -36,4 +36,10 @@ def cast_like(n: Node) -> Value:
 @handler("BitCast", limits="as Cast")
 def bit_cast(n: Node) -> Value:
     """The same bits as another element type."""
-    return n.b.op("bitcast", n.x(), dtype=nn_dtype(n.int("to"), "the result of BitCast"))
+    x, dtype = n.x(), nn_dtype(n.int("to"), "the result of BitCast")
+    if "i1" not in (x.dtype, dtype):
+        return n.b.op("bitcast", x, dtype=dtype)
+    if {x.dtype, dtype} - {"i1", "ui8", "si8"}:
+        raise n.invalid(f"needs element types of one width, got {x.dtype} and {dtype}")
+    # A bool is a byte that is 0 or 1.
+    return n.b.cast(x, dtype)
