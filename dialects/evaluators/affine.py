@@ -17,7 +17,8 @@ def apply(op: Any, code: Code) -> Call:
     expressions = op.attributes["map"].value
     results = [affine(e) for e in expressions.results]
     dims = expressions.n_dims
-    choose: Call = {"affine.apply": operator.itemgetter(0), "affine.min": min, "affine.max": max}[op.name]
+    choices: dict[str, Call] = {"affine.apply": operator.itemgetter(0), "affine.min": min, "affine.max": max}
+    choose = choices[op.name]
     return lambda *operands: choose([e(operands[:dims], operands[dims:]) for e in results])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from accelc.dialects.interpreter import Array, Call, Code, dtype_of, evaluator, fresh, same_bits
+from accelc.dialects.interpreter import Array, Call, Code, Session, dtype_of, evaluator, fresh, same_bits
+from accelc.mlir import ir
 
 
 @evaluator("plan.constant")
@@ -61,14 +63,30 @@ def launch(op: Any, code: Code) -> Call:
     """Calls a kernel; what it returns goes to its output buffers."""
     path = tuple(op.attributes["kernel"].value)
     session = code.session
-    kernel = session.find(path)
-    wanted = [dtype_of(t) for t in kernel.attributes["function_type"].value.inputs]
+    return lambda *buffers: call_kernel(session, path, buffers)
 
-    def call(*buffers: Array) -> None:
-        arguments = [same_bits(b, d) for b, d in zip(buffers, wanted, strict=True)]
-        results = session.call(path, arguments)
-        for out, result in zip(arguments[len(arguments) - len(results) :], results, strict=True):
-            if out is not result:
-                out[...] = result
 
-    return call
+def call_kernel(session: Session, path: tuple[str, ...], buffers: Sequence[Array]) -> None:
+    """Calls the kernel at ``path`` on inputs and outputs, the latter written in place.
+
+    A tiled kernel may take its buffers flat, and after them a workspace and the range of tiles to compute (all).
+    """
+    types = list(session.find(path).attributes["function_type"].value.inputs)
+    arguments: list[Any] = [_as_argument(b, t) for b, t in zip(buffers, types, strict=False)]
+    for mlir_type in types[len(buffers) :]:
+        if isinstance(mlir_type, ir.MemRefType):
+            arguments.append(fresh(list(mlir_type.shape), dtype_of(mlir_type)))
+    if len(arguments) + 2 == len(types):
+        kernel = session.find(path[:1])
+        arguments += [np.int64(0), np.int64(kernel.attributes["accelc.tiles"].value)]
+    results = session.call(path, arguments)
+    for out, result in zip(arguments[len(buffers) - len(results) : len(buffers)], results, strict=True):
+        if out is not result:
+            out[...] = result
+
+
+def _as_argument(buffer: Array, mlir_type: Any) -> Array:
+    array = same_bits(buffer, dtype_of(mlir_type))
+    if len(mlir_type.shape) == 1 and array.ndim != 1:
+        return array.reshape(-1)
+    return array
