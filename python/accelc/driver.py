@@ -228,4 +228,4 @@ def cost(
     with make_context(), ir.Location.unknown():
         module, store = open_source(model, dims or {}).import_model()
         lower_module(module, store, job, "kernels")
-        return job.target.cost(module, job.machine, job.options)
+        return job.target.cost(module.operation, job.machine, job.options)

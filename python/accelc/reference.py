@@ -45,9 +45,9 @@ def evaluate(
 
     The policy's dtype is the one that each op computes and returns.
     """
-    from accelc.dialects import nn
     from accelc.passes.graph import body_of, main_function
 
+    computed = {"float64": "f64", "float32": "f32"}[policy(np.zeros((), np.float32)).dtype.name]
     main = main_function(module.operation)
     values: dict[Any, Array] = {}
     names = _names(main, "arg_attrs", "input", len(list(body_of(main).arguments)))
@@ -59,24 +59,30 @@ def evaluate(
             outputs = [values[v] for v in operation.operands]
             return dict(zip(_names(main, "res_attrs", "output", len(outputs)), outputs, strict=True))
         if operation.name == "nn.weight":
-            results = [store.array(op.ref.value)]
+            results = [store.array(op.ref)]
         else:
             arrays = [values[v] for v in operation.operands]
-            results = nn.evaluate(
-                operation.name.removeprefix("nn."), arrays, nn.attrs(op), _result_types(operation, arrays, policy)
-            )
+            results = _evaluate(operation, arrays, computed)
         for value, array in zip(operation.results, results, strict=True):
             values[value] = _apply(policy, array)
     raise AssertionError("a function without a return")
 
 
-def _result_types(operation: Any, arrays: list[Array], policy: Callable[[Array], Array]) -> list[Any]:
-    """The op's result types, with floating types replaced by the one that the policy computes in."""
+def _evaluate(operation: Any, arrays: list[Array], computed: str) -> list[Array]:
+    """One op, with the floating type ``computed`` in the place of every floating type that it names.
+
+    A constant keeps its own: its attribute holds the values, and the policy is applied to them afterwards.
+    """
     from accelc.dialects import nn
 
-    computed = {np.dtype(np.float64): "f64", np.dtype(np.float32): "f32"}[policy(np.zeros((), np.float32)).dtype]
+    name, attrs = operation.name.removeprefix("nn."), nn.attrs(operation)
     types = [nn.tensor_type(v.type) for v in operation.results]
-    return [nn.TensorType(t.shape, computed) if nn.is_float(t.dtype) else t for t in types]
+    if name != "constant":
+        types = [nn.TensorType(t.shape, computed) if nn.is_float(t.dtype) else t for t in types]
+        if "dtype" in attrs and nn.is_float(attrs["dtype"]):
+            attrs = {**attrs, "dtype": computed}
+    results: list[Array] = nn.evaluate(name, arrays, attrs, types)
+    return results
 
 
 def _apply(policy: Callable[[Array], Array], array: Array) -> Array:
