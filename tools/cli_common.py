@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accelc.core.diagnostics import Error, InternalError, UsageError
+from accelc.core.knobs import knobs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,10 +112,12 @@ def guarded(run: Callable[[], int | None]) -> int:
     Anything that is not an `accelc.Error` is a fault of accelc: exit code 4, with the traceback in a file.
     ``ACCELC_DEBUG=1`` lets it through with its traceback.
     """
+    debug = False
     try:
+        debug = knobs.debug
         return run() or 0
     except Error as error:
-        if _debug():
+        if debug and isinstance(error, InternalError):
             raise
         report(error)
         return error.exit_code
@@ -125,7 +128,7 @@ def guarded(run: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if _debug():
+        if debug:
             raise
         text = str(error).strip().splitlines()
         internal = InternalError(
@@ -143,14 +146,8 @@ def report(error: Error) -> None:
     print(f"accelc: {kind}: {error.render()}", file=sys.stderr)
 
 
-def _debug() -> bool:
-    return os.environ.get("ACCELC_DEBUG", "") not in ("", "0")
-
-
 def _write_reproducer() -> str | None:
     """Leaves the command line and the traceback of the current exception in a file; its path."""
-    from accelc.core.knobs import knobs
-
     try:
         folder = knobs.reproducer_dir or tempfile.gettempdir()
         os.makedirs(folder, exist_ok=True)

@@ -16,7 +16,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
-from accelc.core.diagnostics import InternalError
+from accelc.core.diagnostics import InternalError, UsageError
 from accelc.tools import cli_common
 from accelc.tools.accelc import app
 
@@ -224,6 +224,8 @@ def test_an_internal_error_leaves_a_reproducer(
     monkeypatch.setenv("ACCELC_DEBUG", "1")
     with pytest.raises(KeyError):
         cli_common.guarded(broken)
+    monkeypatch.setenv("ACCELC_DEBUG", "yes")
+    assert cli_common.guarded(broken) == UsageError.exit_code
 
 
 def test_compare_and_its_page(model: str, tmp_path: Path) -> None:
