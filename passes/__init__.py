@@ -14,9 +14,13 @@ import importlib
 from accelc.passes.graph import kernels_of
 
 PASS_MODULES = (
-    "nn_decompose",
     "nn_fold",
     "nn_simplify",
+    "nn_recognize",
+    "nn_fold_norms",
+    "nn_layout",
+    "nn_decompose",
+    "nn_place",
     "nn_fuse",
     "nn_outline",
     "nn_to_linalg",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from accelc.core.pass_ import Pass
 from accelc.passes.nn_decompose import NnDecompose
 from accelc.passes.nn_fold import NnFold
+from accelc.passes.nn_fold_norms import NnFoldNorms
 from accelc.passes.nn_fuse import NnFuse
+from accelc.passes.nn_layout import NnLayout
 from accelc.passes.nn_outline import NnOutline
+from accelc.passes.nn_place import NnPlace
+from accelc.passes.nn_recognize import NnRecognize
 from accelc.passes.nn_simplify import NnSimplify
 from accelc.passes.nn_to_linalg import NnToLinalg
 from accelc.passes.plan_memory import PlanMemory
@@ -20,14 +25,28 @@ class GraphOptions:
 
     layout: ``nhwc`` or ``nchw`` for convolutions and pools.
     demote: the format that values between kernels are stored in (``bf16``, ``f16``), or "" for as the model says.
-    unsupported: names of `nn` ops (without ``nn.``) that run on the host instead.
+    unsupported: names of `nn` ops (without ``nn.``) that run on the host instead, as of `NnPlace`.
     """
 
-    layout: str = "nhwc"
+    layout: Literal["nhwc", "nchw"] = "nhwc"
     demote: str = ""
     unsupported: tuple[str, ...] = ()
 
 
 def graph_passes(options: GraphOptions = GraphOptions()) -> tuple[Pass, ...]:
     """The passes in order. Why each stands where it does is in its ``requires`` and ``establishes``."""
-    return (NnFold(), NnSimplify(), NnDecompose(), NnFold(), NnSimplify(), NnFuse(), NnOutline(), NnToLinalg(), PlanMemory())
+    return (
+        NnFold(),
+        NnSimplify(),
+        NnRecognize(),
+        NnFoldNorms(),
+        NnLayout(layout=options.layout),
+        NnDecompose(),
+        NnFold(),
+        NnSimplify(),
+        NnPlace(unsupported=options.unsupported),
+        NnFuse(),
+        NnOutline(),
+        NnToLinalg(),
+        PlanMemory(),
+    )

@@ -1,0 +1,1 @@
+"""Lazy transposes, used by `nn-layout`."""
