@@ -8,7 +8,7 @@ from typing import Any
 from accelc.core.diagnostics import InternalError
 from accelc.mlir import dialect, ir
 from accelc.targets.sim_accel.codegen.graph import Val
-from accelc.targets.sim_accel.codegen.nest import Levels, Nest, Tiling
+from accelc.targets.sim_accel.codegen.nest import Levels, Nest, Tiling, is_split
 from accelc.targets.sim_accel.codegen.plan import (
     ComputeItem,
     FillItem,
@@ -139,9 +139,10 @@ class _NestBuilder:
                 self._item(item)
         split = levels.parallel == depth
         if split:
-            # Accumulators of a contraction split along K belong here, around its loops.
+            # Accumulators of a reduction in pieces belong here, around its loops.
             for item in items:
-                if levels.level[item] > depth and isinstance(item, ComputeItem) and item.matrix:
+                if levels.level[item] > depth and is_split(item):
+                    assert isinstance(item, ComputeItem)
                     self._outputs(item)
         if depth < len(self.tiling.loops):
             d = self.tiling.loops[depth]
@@ -208,10 +209,26 @@ class _NestBuilder:
             "steps": ir.DenseI64ArrayAttr.get([item.steps[d] for d in order]),
             "fill": fill_attribute(item.out.element_type, item.fill),
         }
-        name, index = "sim_accel.tile_load", []
         if item.index is not None:
-            name, index = "sim_accel.tile_gather", [self._tile(item.index)]
-        ir.Operation.create(name, operands=[source, *index, self._tile(item.out), *positions], attributes=attributes)
+            self._gather(item, source, positions, attributes)
+            return
+        operands = [source, self._tile(item.out), *positions]
+        ir.Operation.create("sim_accel.tile_load", operands=operands, attributes=attributes)
+
+    def _gather(self, item: LoadItem, source: Any, positions: list[Any], attributes: dict[str, Any]) -> None:
+        """Rows for all index dimensions as one list of rows."""
+        assert item.index is not None and item.out is not None
+        index, target = self._tile(item.index), self._tile(item.out)
+        sizes = list(index.type.shape)
+        count = 1
+        for n in sizes:
+            count *= n
+        columns = list(target.type.shape)[len(sizes) :]
+        rank = 1 + len(columns)
+        attributes["dims"] = ir.DenseI64ArrayAttr.get(list(range(rank)))
+        attributes["steps"] = ir.DenseI64ArrayAttr.get([1] * rank)
+        operands = [source, self._reshaped(index, (count,)), self._reshaped(target, (count, *columns)), *positions]
+        ir.Operation.create("sim_accel.tile_gather", operands=operands, attributes=attributes)
 
     def _store(self, item: StoreItem) -> None:
         order = item.source.order

@@ -7,6 +7,7 @@ from typing import Any
 
 from accelc.core.diagnostics import UnsupportedError
 from accelc.mlir import ir
+from accelc.targets.sim_accel.codegen.gathers import split_gathers
 from accelc.targets.sim_accel.codegen.structured import Structured, is_structured, structured
 from accelc.targets.sim_accel.codegen.vector import constant_value
 
@@ -95,6 +96,14 @@ class Reshape:
     source: Val
 
 
+@dataclass(eq=False)
+class Gather:
+    """Rows of ``table`` (its dimension 0), one for each element of ``rows``."""
+
+    table: Val
+    rows: Val
+
+
 @dataclass
 class Kernel:
     """A kernel: its arguments, its results in order, and all values."""
@@ -109,6 +118,7 @@ class GraphReader:
     """Turns the entry function into `Val`s."""
 
     def __init__(self, function: Any) -> None:
+        split_gathers(function)
         block = function.regions[0].blocks[0]
         count = ir.IntegerAttr(function.attributes["accelc.num_outputs"]).value
         self.vals: dict[Any, Val] = {}
@@ -172,6 +182,10 @@ class GraphReader:
             self._new(op.results[0], Concat([self.val(v) for v in op.operands], axis))
         elif name in ("tensor.expand_shape", "tensor.collapse_shape", "tensor.reshape"):
             self._new(op.results[0], Reshape(self.val(op.operands[0])))
+        elif name == "tensor.gather":
+            rows = self.val(op.operands[1])
+            assert isinstance(rows.producer, Reshape)
+            self._new(op.results[0], Gather(self.val(op.operands[0]), rows.producer.source))
         elif name == "tensor.splat":
             self._new(op.results[0], Splat(self.number(op.operands[0])))
         else:

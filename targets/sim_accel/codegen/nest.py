@@ -50,13 +50,17 @@ def whole(target: Val) -> Destination:
 
 @dataclass
 class Nest:
-    """A planned nest. extents: size of every nest dimension; loops may run over any of ``tiled``."""
+    """A planned nest. extents: size of every nest dimension; loops may run over any of ``tiled``.
+
+    contraction: the last one on the matrix unit. reduction: that, or the last reduction of any kind.
+    """
 
     root: Val
     extents: dict[int, int]
     items: list[Item]
     tiled: frozenset[int]
     contraction: ComputeItem | None
+    reduction: ComputeItem | None
     planner: Planner
 
 
@@ -115,8 +119,12 @@ def plan_nest(
         extents |= dict(enumerate(root.shape))
         tile = planner.need(root, spans)
     planner.items.append(store_item(tile, destination))
-    contraction = next((i for i in planner.items if isinstance(i, ComputeItem) and i.matrix), None)
-    return Nest(root, extents, planner.items, tiled, contraction, planner)
+    computations = [i for i in planner.items if isinstance(i, ComputeItem)]
+    contraction = next((i for i in reversed(computations) if i.matrix), None)
+    reduction = contraction
+    if contraction is None:
+        reduction = next((i for i in reversed(computations) if i.compute.op.reduction), None)
+    return Nest(root, extents, planner.items, tiled, contraction, reduction, planner)
 
 
 def store_item(tile: TileValue, destination: Destination) -> StoreItem:
@@ -128,6 +136,13 @@ def store_item(tile: TileValue, destination: Destination) -> StoreItem:
         positions[d] = Span(span.const * step + destination.offsets[d], 1, coeffs)
     steps = tuple(destination.steps[d] for d in destination.dims)
     return StoreItem(None, tile.spans, tile, destination.target, tuple(positions), destination.dims, steps)
+
+
+def is_split(item: Item) -> bool:
+    """Whether an item is a reduction that runs in pieces: it accumulates over loops of its own."""
+    if not isinstance(item, ComputeItem):
+        return False
+    return any(n >= FIRST_SPLIT for d in item.compute.op.reduction for n in item.spans[d].dims)
 
 
 class Levels:
@@ -158,7 +173,7 @@ class Levels:
             if any(t in late for t in item.tiles()):
                 self.after.add(item)
                 level = self.parallel
-            if level > self.parallel and isinstance(item, ComputeItem) and item.matrix:
+            if level > self.parallel and is_split(item):
                 # The accumulator belongs to the body around the loops over K.
                 for t in outs:
                     self.tile_level[t] = self.parallel
@@ -190,9 +205,9 @@ def best_matrix(
     return best
 
 
-def vector_cycles(extents: Sequence[int], dtype: str, limits: Limits) -> float:
-    """Cycles of a multiply-accumulate over ``extents`` on the vector unit."""
-    return math.prod(extents) / limits.lanes(dtype) * limits.config.vec_cycles["simple"]
+def vector_cycles(extents: Sequence[int], limits: Limits) -> float:
+    """Cycles of a multiply-accumulate over ``extents`` on the vector unit: products, and their sum."""
+    return 2 * math.prod(extents) / limits.lanes("f32") * limits.config.vec_cycles["simple"]
 
 
 class Coster:
@@ -283,7 +298,7 @@ class Coster:
         heavy += 4 * sum(1 for o in op.body_ops if o.name == "math.powf")
         passes = steps + heavy * (limits.config.vec_cycles["func"] - 1)
         if op.reduction and op.product is not None:
-            passes = 1
+            passes = 2 * limits.config.vec_cycles["simple"]
         parallel = math.prod(n for d, n in enumerate(extents) if d not in op.reduction)
         scratch = min(3, max(0, steps - 1)) * 4 * (elements if op.reduction and steps > 1 else parallel)
         return 0.0, steps * limits.config.vec_startup + passes * elements / limits.lanes("f32"), scratch
@@ -333,7 +348,7 @@ def matrix_user(limits: Limits) -> Callable[[Compute], bool]:
         side = limits.side
         passes = batch * -(-columns // side) * -(-k // side)
         cycles = passes * (3 * side + rows * limits.rates[types[0]])
-        return cycles <= 2 * vector_cycles(op.extents, types[0], limits)
+        return cycles <= vector_cycles(op.extents, limits)
 
     return use
 
@@ -350,7 +365,7 @@ __all__ = [
     "Levels",
     "Nest",
     "Tiling",
-    "UnsupportedError",
+    "is_split",
     "matrix_user",
     "plan_nest",
     "store_item",

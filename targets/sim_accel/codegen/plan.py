@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accelc.core.diagnostics import UnsupportedError
-from accelc.targets.sim_accel.codegen.graph import Compute, Concat, Elements, Insert, Pad, Reshape, Slice, Splat, Val
+from accelc.targets.sim_accel.codegen.graph import Compute, Concat, Elements, Gather, Insert, Pad, Reshape, Slice, Splat, Val
 from accelc.targets.sim_accel.codegen.spans import Span, apply, full
 from accelc.targets.sim_accel.codegen.structured import Affine
 
@@ -177,6 +177,8 @@ class Planner:
             return self._add(FillItem(out, number=0))
         if isinstance(producer, Compute):
             return self._compute(val, spans, producer)
+        if isinstance(producer, Gather):
+            return self._gather(producer, out, spans)
         if isinstance(producer, Elements):
             return self._elements(producer, out, val, spans)
         if isinstance(producer, Pad):
@@ -203,6 +205,22 @@ class Planner:
         fill = 0 if source.fill is None else source.fill
         item = LoadItem(
             out, spans, source.val, source.shape, tuple(source.positions), tuple(dims), tuple(steps), fill
+        )
+        return self._add(item)
+
+    def _gather(self, producer: Gather, out: TileValue, spans: tuple[Span, ...]) -> TileValue:
+        count = producer.rows.rank
+        table = locate(producer.table, tuple(full(n) for n in producer.table.shape))
+        identity = table is not None and table.dims == list(range(producer.table.rank)) and not table.padded
+        if table is None or not identity or any(s != 1 for s in table.steps) or table.shape != producer.table.shape:
+            raise UnsupportedError("a gather from a table that is not in memory as it is")
+        rows = self.need(producer.rows, spans[:count])
+        if rows.order != tuple(range(count)):
+            raise UnsupportedError("a gather at transposed indices")
+        positions = (Span(0, 1), *spans[count:])
+        item = LoadItem(
+            out, spans, table.val, producer.table.shape, positions, (0,) * count + tuple(range(1, producer.table.rank)),
+            (1,) * out_rank(out), 0, rows,
         )
         return self._add(item)
 
@@ -360,6 +378,11 @@ class Planner:
             self._add(FillItem(out, number=0))
             self._add(PasteItem(out, source=whole, offsets=(0,) * val.rank, steps=(1,) * val.rank))
         return self._add(PasteItem(out, source=source, offsets=producer.offsets, steps=producer.strides))
+
+
+def out_rank(tile: TileValue) -> int:
+    """Number of dimensions of a tile."""
+    return len(tile.spans)
 
 
 def reshaped_spans(

@@ -196,6 +196,10 @@ class Reader:
         outputs = accesses[len(op.inputs) :]
         for access in accesses[: len(op.inputs)]:
             self._settle(access.buffer, body)
+        for access, value in zip(outputs, op.outputs, strict=True):
+            if _nbytes(self._views[value]) != access.buffer.nbytes:
+                # A part of the tile is written: the fill stays what the rest is.
+                self._settle(access.buffer, body)
         inits = [self._fills.pop(a.buffer, None) for a in outputs]
         init = inits[0][1] if inits[0] is not None else None
         matrix = self._matrix(op, accesses, init) if op.product is not None else None

@@ -58,14 +58,25 @@ def splits(extent: int, multiple: int = 1) -> list[int]:
     return sizes
 
 
-def group_options(dims: Sequence[int], extents: dict[int, int], multiple: int = 1) -> list[_Option]:
-    """Row-major chunks of a group of dimensions: outer ones one by one, one in pieces, inner ones whole."""
+def divisors(extent: int) -> list[int]:
+    """Proper divisors, largest first."""
+    return [n for n in range(extent // 2, 0, -1) if extent % n == 0] if extent < 1 << 20 else []
+
+
+def group_options(
+    dims: Sequence[int], extents: dict[int, int], multiple: int = 1, *, exact: bool = False
+) -> list[_Option]:
+    """Row-major chunks of a group of dimensions: outer ones one by one, one in pieces, inner ones whole.
+
+    exact: only pieces that divide their dimension.
+    """
     live = [d for d in dims if extents[d] > 1]
     options = [_Option(())]
     for i, d in enumerate(live):
         ones = tuple((e, 1) for e in live[:i])
         last = i == len(live) - 1
-        options += [_Option((*ones, (d, size))) for size in splits(extents[d], multiple if last else 1)]
+        sizes = divisors(extents[d]) if exact else splits(extents[d], multiple if last else 1)
+        options += [_Option((*ones, (d, size))) for size in sizes]
         options.append(_Option((*ones, (d, 1))))
     unique = list(dict.fromkeys(options))
     if len(unique) <= _MOST_SIZES:
@@ -107,15 +118,14 @@ class Search:
     def _nest(self, tiled: frozenset[int], split: tuple[tuple[int, int], ...], stationary: int) -> Nest | None:
         key = (tiled, split, stationary)
         if key not in self._nests:
-            contraction = self._contraction
-            pairs = [(contraction, d) for _, d in split] if contraction is not None else []
+            pairs = [(self._reduction, d) for _, d in split] if self._reduction is not None else []
             try:
                 self._nests[key] = plan_nest(self.root, self.destination, tiled, pairs, stationary, self.use_matrix)
             except UnsupportedError:
                 self._nests[key] = None
         return self._nests[key]
 
-    _contraction: Compute | None = None
+    _reduction: Compute | None = None
 
     def _probe(self) -> Nest:
         """A plan with as many dimensions tiled as can be, to see what the nest is made of."""
@@ -127,8 +137,8 @@ class Search:
             except UnsupportedError as problem:
                 error = problem
                 continue
-            if nest.contraction is not None:
-                self._contraction = nest.contraction.compute
+            if nest.reduction is not None:
+                self._reduction = nest.reduction.compute
             return nest
         assert error is not None
         raise error
@@ -138,29 +148,44 @@ class Search:
     ) -> Iterator[tuple[frozenset[int], tuple[tuple[int, int], ...], dict[int, int]]]:
         """(tiled dimensions, split reduction dimensions, tile sizes) to try."""
         allowed = [d for d in sorted(probe.extents) if d in probe.tiled]
-        if probe.contraction is None:
-            for option in group_options(allowed, probe.extents):
-                yield option.tiled, (), dict(option.sizes)
-            return
-        batch, rows, columns, rest = self._classes(probe, probe.contraction, allowed)
-        side = self.limits.side
-        op = probe.contraction.compute.op
-        reduction = self._reductions(probe.contraction)
         extents = dict(probe.extents)
-        k_extents = {FIRST_SPLIT + i: op.extents[d] for i, d in enumerate(reduction)}
-        groups = [
-            _spread(group_options(batch + rest, extents), 4),
-            _spread(group_options(rows, extents), 7),
-            _spread(group_options(columns, extents, side), 6),
-        ]
-        k_options = _spread(group_options(sorted(k_extents), k_extents, side), 5)
-        for b, r, c in itertools.product(*groups):
+        if probe.contraction is None:
+            groups = [group_options(allowed, extents)]
+        else:
+            batch, rows, columns, rest = self._classes(probe, probe.contraction, allowed)
+            groups = [
+                _spread(group_options(batch + rest, extents), 4),
+                _spread(group_options(rows, extents), 7),
+                _spread(group_options(columns, extents, self.limits.side), 6),
+            ]
+        reduced, k_options = self._reductions(probe)
+        for options in itertools.product(*groups):
             for k in k_options:
-                sizes = dict((*b.sizes, *r.sizes, *c.sizes))
-                split = tuple((n, reduction[n - FIRST_SPLIT]) for n in sorted(k.tiled))
-                renamed = {n: FIRST_SPLIT + i for i, (n, _) in enumerate(split)}
+                sizes = dict(pair for o in options for pair in o.sizes)
+                split = tuple((FIRST_SPLIT + i, reduced[n - FIRST_SPLIT]) for i, n in enumerate(sorted(k.tiled)))
+                renamed = {n: FIRST_SPLIT + i for i, n in enumerate(sorted(k.tiled))}
                 sizes.update({renamed[n]: size for n, size in k.sizes})
-                yield b.tiled | r.tiled | c.tiled, split, sizes
+                yield frozenset(d for o in options for d in o.tiled), split, sizes
+
+    def _reductions(self, probe: Nest) -> tuple[list[int], list[_Option]]:
+        """The reduction dimensions that may be split, and the tile sizes to try along them.
+
+        Products are padded with zeros; any other reduction needs pieces that divide it.
+        """
+        item = probe.reduction
+        if item is None:
+            return [], [_Option(())]
+        op = item.compute.op
+        live = [d for d in op.reduction if op.extents[d] > 1]
+        reductions = [i for i in probe.items if isinstance(i, ComputeItem) and i.compute.op.reduction]
+        if not live or (not item.matrix and (len(reductions) > 1 or len(op.outputs) > 1)):
+            return [], [_Option(())]
+        extents = {FIRST_SPLIT + i: op.extents[d] for i, d in enumerate(live)}
+        if item.matrix:
+            largest = max(live, key=lambda d: (op.extents[d], -d))
+            only = [FIRST_SPLIT + live.index(largest)]
+            return live, _spread(group_options(only, extents, self.limits.side), 5)
+        return live, group_options(list(extents), extents, exact=op.product is None)
 
     def _classes(
         self, probe: Nest, item: ComputeItem, allowed: list[int]
@@ -178,19 +203,13 @@ class Search:
         known = {*batch, *rows, *columns}
         return batch, rows, columns, [d for d in allowed if d not in known]
 
-    def _reductions(self, item: ComputeItem) -> list[int]:
-        """The reduction dimension along which a contraction may be split: its largest."""
-        op = item.compute.op
-        live = [d for d in op.reduction if op.extents[d] > 1]
-        return [max(live, key=lambda d: (op.extents[d], -d))] if live else []
-
     def _orders(self, nest: Nest, sizes: dict[int, int]) -> list[tuple[int, ...]]:
         """Loop orders to try: rows outside of columns, and columns outside of rows; K innermost."""
         loops = [d for d in sorted(nest.extents) if d in sizes and sizes[d] < nest.extents[d]]
         k = [d for d in loops if d >= FIRST_SPLIT]
         if nest.contraction is None:
-            return [tuple(loops)]
-        batch, rows, columns, rest = self._classes(nest, nest.contraction, loops)
+            return [tuple(d for d in loops if d < FIRST_SPLIT) + tuple(k)]
+        batch, rows, columns, rest = self._classes(nest, nest.contraction, [d for d in loops if d < FIRST_SPLIT])
         outer = [d for d in (*rest, *batch) if d in loops]
         a = (*outer, *(d for d in rows if d in loops), *(d for d in columns if d in loops), *k)
         b = (*outer, *(d for d in columns if d in loops), *(d for d in rows if d in loops), *k)

@@ -266,6 +266,9 @@ def emit_vector(s: Selector, op: VectorOp) -> None:
     dims = [d for d, n in enumerate(op.shape) if n > 1 or d == iota]
     if not reduced:
         dims.sort(key=lambda d: -abs(op.dst.strides[d]))
+    elif "b" not in op.fields:
+        # Sums are of the same elements in any order of the dimensions; an index of a maximum is not.
+        dims.sort(key=lambda d: -abs(op.sources[0].strides[d]))
     groups: list[list[int]] = []
     for d in dims:
         if groups and _mergeable(groups[-1], d, op, accesses, reduced, iota):

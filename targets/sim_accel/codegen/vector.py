@@ -132,8 +132,26 @@ class BodyLowering:
         for n in sizes:
             count *= n
         at = self.temporaries.take(count * DTYPE_BYTES[dtype])
-        strides = tuple(s if used else 0 for s, used in zip(row_major(sizes), dims, strict=True))
+        order = self._layout()
+        laid = dict(zip(order, row_major([sizes[d] for d in order]), strict=True))
+        strides = tuple(laid[d] if used else 0 for d, used in enumerate(dims))
         return Access(self.temporaries.buffer, dtype, at // DTYPE_BYTES[dtype], strides)
+
+    def _layout(self) -> list[int]:
+        """The order of dimensions in temporaries: that of the largest tile the body reads, so that runs are long."""
+        accesses = [t.where for t in self.terms.values() if isinstance(t.where, Access)]
+        accesses = [a for a in accesses if a.buffer is not self.temporaries.buffer]
+
+        def elements(access: Access) -> int:
+            total = 1
+            for n, stride in zip(self.shape, access.strides, strict=True):
+                total *= n if stride else 1
+            return total
+
+        if not accesses:
+            return list(range(len(self.shape)))
+        largest = max(accesses, key=elements)
+        return sorted(range(len(self.shape)), key=lambda d: -abs(largest.strides[d]) if largest.strides[d] else -(1 << 60))
 
     # ---- instructions ----
 
