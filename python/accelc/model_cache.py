@@ -12,7 +12,7 @@ import numpy as np
 from accelc.core.artifact import open_model, save_model
 from accelc.core.cache import Cache
 from accelc.core.compiled import CompiledModel
-from accelc.core.diagnostics import InvalidModelError
+from accelc.core.diagnostics import ArtifactError, InvalidModelError
 from accelc.core.plan import Plan
 from accelc.core.store import Store
 from accelc.sources import Source, file_digest
@@ -42,12 +42,21 @@ class ModelCache:
             return None
         started = time.perf_counter()
         path = self.cache.find(self._key)
-        model = open_model(path) if path is not None else None
+        model = self._open(path) if path is not None else None
         if model is not None and not self._same_external_files(model.stats.get("external_files", {})):
             model = None
         self.hit = model is not None
         self.io_seconds += time.perf_counter() - started
         return model
+
+    def _open(self, path: Path) -> CompiledModel | None:
+        """The model in an entry of the cache; a damaged entry is dropped, and means compiling again."""
+        assert self.cache is not None and self._key is not None
+        try:
+            return open_model(path)
+        except ArtifactError:
+            self.cache.remove(self._key)
+            return None
 
     def evaluate(self, store: Store, plan: Plan) -> dict[str, Array]:
         """The constants that the plan uses, evaluated."""
