@@ -15,7 +15,7 @@ from accelc.frontend.onnx.values import Value, known
 def matmul(b: Builder, x: Value, y: Value, dtype: str | None = None) -> Value:
     """numpy's matmul: leading dimensions broadcast, vectors are rows on the left and columns on the right.
 
-    A batch dimension of size 1 that meets a larger one is dropped from its operand, so that nothing is repeated.
+    A batch dimension of size 1 that meets another size is dropped from its operand, so that nothing is repeated.
     Raises InvalidModelError where the shapes do not fit.
     """
     if x.rank == 0 or y.rank == 0:
@@ -25,22 +25,19 @@ def matmul(b: Builder, x: Value, y: Value, dtype: str | None = None) -> Value:
         raise InvalidModelError(f"cannot multiply {x.type} by {y.type}: {mine} columns meet {theirs} rows")
     batch = max(x.rank, y.rank, 2) - 2
     letters = [c for c in string.ascii_lowercase if c not in "mnk"][:batch]
-    x, left = _batch(b, x, y, letters, 2)
-    y, right = _batch(b, y, x, letters, 2)
-    rows = "m" if x.rank > len(left) + 1 else ""
-    columns = "n" if y.rank > len(right) + 1 else ""
+    rows, columns = "m" if x.rank > 1 else "", "n" if y.rank > 1 else ""
+    (x, left), (y, right) = _batch(b, x, y, letters), _batch(b, y, x, letters)
     out = "".join(c for c in letters if c in left or c in right)
-    spec = f"{left}{rows}k,{right}k{columns}->{out}{rows}{columns}"
-    result = b.contract(x, y, spec, dtype)
-    missing = [i for i, c in enumerate(letters) if c not in out]
-    return b.expand_dims(result, missing) if missing else result
+    return b.contract(x, y, f"{left}{rows}k,{right}k{columns}->{out}{rows}{columns}", dtype)
 
 
-def _batch(b: Builder, x: Value, other: Value, letters: list[str], matrix: int) -> tuple[Value, str]:
-    """x without its batch dimensions of size 1, and the letters of those that are left."""
-    count = max(x.rank - matrix, 0)
+def _batch(b: Builder, x: Value, other: Value, letters: list[str]) -> tuple[Value, str]:
+    """x without its batch dimensions of size 1 that meet another size, and the letters of those that are left."""
+    count, others = max(x.rank - 2, 0), max(other.rank - 2, 0)
     kept = letters[len(letters) - count :]
-    drop = [i for i in range(count) if x.shape[i] == 1]
+    drop = [
+        i for i in range(count) if x.shape[i] == 1 and i - count + others >= 0 and other.shape[i - count + others] != 1
+    ]
     return b.squeeze(x, drop), "".join(c for i, c in enumerate(kept) if i not in drop)
 
 
