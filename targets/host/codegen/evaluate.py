@@ -198,7 +198,7 @@ class Evaluator:
         checks = [
             check
             for i, extent, padded in zip(inside, tensor.source.shape, tensor.shape, strict=True)
-            if extent != padded and (check := self._within(i, extent)) is not None
+            if extent != padded and (check := self.within(i, extent)) is not None
         ]
         if place is None:
             raise NotTileable("padding of a tensor that is not in memory")
@@ -219,7 +219,7 @@ class Evaluator:
         name = w.op(f"vector.maskedload {at} : {memory.type}, {mask_type}, {kind} into {kind}")
         return Val(name, memory.element, self.lanes)
 
-    def _within(self, index: Linear, extent: int) -> str | bool | None:
+    def within(self, index: Linear, extent: int) -> str | bool | None:
         """The condition that ``0 <= index < extent``: None if always, False if never, else an i1."""
         low, high = self._range(index)
         if low >= 0 and high < extent:

@@ -8,9 +8,10 @@ from accelc.targets.host.codegen.contraction import write_contraction
 from accelc.targets.host.codegen.kernel_writer import Tiled
 from accelc.targets.host.codegen.loops import write_loops
 from accelc.targets.host.codegen.reader import Kernel, NotTileable
+from accelc.targets.host.codegen.winograd import write_winograd
 from accelc.targets.host.cpu import Cpu
 
-_FAMILIES: tuple[Callable[[Kernel, Cpu], Tiled], ...] = (write_contraction, write_loops)
+_FAMILIES: tuple[Callable[[Kernel, Cpu], Tiled], ...] = (write_winograd, write_contraction, write_loops)
 
 
 def write_kernel(kernel: Kernel, cpu: Cpu) -> Tiled:

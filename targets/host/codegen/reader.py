@@ -96,6 +96,20 @@ class Unpack(Tensor):
     tile: int
 
 
+@dataclass(frozen=True, eq=False)
+class WinogradInput(Tensor):
+    """`linalg.winograd_input_transform` F(4, 3) of an NHWC ``source``: [6, 6, tile rows, tile columns, N, C]."""
+
+    source: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class WinogradOutput(Tensor):
+    """`linalg.winograd_output_transform` F(4, 3) of ``source``: NHWC, a multiple of 4 high and wide."""
+
+    source: Tensor
+
+
 @dataclass(frozen=True)
 class Instruction:
     """One scalar value of a body.
@@ -192,6 +206,8 @@ class _Reader:
             "tensor.pad": self._pad,
             "tensor.concat": self._concat,
             "linalg.unpack": self._unpack,
+            "linalg.winograd_input_transform": self._winograd,
+            "linalg.winograd_output_transform": self._winograd,
         }
         for view in self._block.operations:
             op = view.operation
@@ -259,6 +275,12 @@ class _Reader:
             raise NotTileable("an unpack of several dimensions")
         source = self._tensors[op.operands[0]]
         self._tensors[op.result] = Unpack(shape, element, source, perm, positions[0], tiles[0])
+
+    def _winograd(self, op: Any) -> None:
+        kind = WinogradInput if "input" in op.name else WinogradOutput
+        if ir.IntegerAttr(op.attributes["fmr"]).value != 1:  # F_4_3
+            raise NotTileable("Winograd transforms other than F(4, 3)")
+        self._tensors[op.result] = kind(*_type(op.result.type), self._tensors[op.operands[0]])
 
     def _scan_constants(self, block: Any) -> None:
         for view in block.operations:

@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 import accelc.targets.host.packing  # noqa: F401  (registers the store functions)
 from accelc.core.pass_ import Pass, PassContext, register_pass
 from accelc.core.plan import DTYPES
 from accelc.core.store import Store
 from accelc.dialects.plan import ops as plan
-from accelc.mlir import dialect, ir
+from accelc.mlir import ir
 from accelc.targets.host.codegen.panels import Panels, panels_for
 from accelc.targets.host.codegen.reader import NotTileable, read
+from accelc.targets.host.codegen.winograd import write_winograd
+from accelc.targets.host.codegen.winograd_form import rewrite, unpack, winograd_convolution
 from accelc.targets.host.cpu import Cpu, cpu
 from accelc.targets.host.kernel_module import entry, kernels, name_of, run_pipeline
 
@@ -27,24 +31,23 @@ class HostPackWeights(Pass):
     what the bytes mean, and `host-tile` reads panels instead); the plan's constants become derived ones.
 
     machine: the CPU whose tiles count, as written after ``host:``.
+    winograd: whether 3x3 convolutions may become `linalg.winograd_*` (their rounding errors are some ten times larger).
     """
 
     name: ClassVar[str] = "host-pack-weights"
     summary: ClassVar[str] = "lay constant operands of contractions out in panels"
 
     machine: str = "native"
+    winograd: bool = True
 
     def run(self, module: Any, context: PassContext) -> None:
         """Rewrites kernels of ``module``, their launches, and the store's constants that these name."""
         with module.operation.context, ir.Location.unknown():
             launches = _launches(module.operation)
             for kernel in kernels(module):
-                panels = _panels(kernel, cpu(self.machine))
-                if panels is None:
-                    continue
-                _rewrite_kernel(kernel, panels)
-                for launch in launches.get(name_of(kernel), []):
-                    _rewrite_launch(launch, panels, context.store)
+                packing = _pack(kernel, cpu(self.machine), self.winograd)
+                for launch in launches.get(name_of(kernel), []) if packing else []:
+                    _rewrite_launch(launch, packing, context.store)
             _erase_unused(module.operation)
 
 
@@ -61,10 +64,52 @@ def _launches(module: Any) -> dict[str, list[Any]]:
     return found
 
 
-def _panels(kernel: Any, machine: Cpu) -> Panels | None:
+@dataclass(frozen=True)
+class Packing:
+    """What became of a kernel's constant. winograd_shape: of the filters before their transform, if they had one."""
+
+    panels: Panels
+    winograd_shape: tuple[int, ...] = ()
+
+
+def _pack(kernel: Any, machine: Cpu, winograd: bool) -> Packing | None:
+    """Rewrites the kernel for its best layout; None where nothing is packed."""
     constants = set(_constants(entry(kernel)))
     if not constants:
         return None
+    if winograd and winograd_convolution(kernel, constants, machine) is not None:
+        copy = kernel.clone()
+        _to_winograd(copy, constants, machine)
+        if _is_written(copy, machine):  # or else the epilogue is one that the family does not take
+            return _to_winograd(kernel, constants, machine)
+    panels = _panels(kernel, constants, machine)
+    if panels is None:
+        return None
+    _rewrite_kernel(kernel, panels)
+    return Packing(panels)
+
+
+def _to_winograd(kernel: Any, constants: set[int], machine: Cpu) -> Packing:
+    convolution = winograd_convolution(kernel, constants, machine)
+    assert convolution is not None
+    function = entry(kernel)
+    argument = function.regions[0].blocks[0].arguments[convolution.argument]
+    shape = tuple(ir.RankedTensorType(argument.type).shape)
+    _set_argument(function, convolution.panels)
+    rewrite(convolution)
+    return Packing(convolution.panels, shape)
+
+
+def _is_written(copy: Any, machine: Cpu) -> bool:
+    run_pipeline(copy, "canonicalize,linalg-generalize-named-ops")
+    try:
+        write_winograd(read(entry(copy)), machine)
+    except NotTileable:
+        return False
+    return True
+
+
+def _panels(kernel: Any, constants: set[int], machine: Cpu) -> Panels | None:
     copy = kernel.clone()  # the analysis reads generalized ops; the kernel keeps its named ones
     run_pipeline(copy, "linalg-generalize-named-ops")
     try:
@@ -80,26 +125,27 @@ def _constants(function: Any) -> Iterator[int]:
                 yield i
 
 
-def _rewrite_kernel(kernel: Any, panels: Panels) -> None:
-    """Gives the argument its packed type, and unpacks it where the kernel begins."""
-    function = entry(kernel)
-    block = function.regions[0].blocks[0]
-    argument = block.arguments[panels.argument]
-    tensor_type = ir.RankedTensorType(argument.type)
-    packed = ir.RankedTensorType.get(panels.packed_shape, tensor_type.element_type)
-    with ir.InsertionPoint.at_block_begin(block):
-        empty = dialect("tensor").empty(tensor_type.shape, tensor_type.element_type)
-        unpacked = dialect("linalg").unpack(
-            argument, empty, inner_dims_pos=[panels.dim], inner_tiles=[panels.tile], outer_dims_perm=list(panels.perm)
-        )
-    argument.replace_all_uses_except(unpacked, unpacked.owner.operation)
+def _set_argument(function: Any, panels: Panels) -> Any:
+    """Gives the argument its packed type."""
+    argument = function.regions[0].blocks[0].arguments[panels.argument]
+    packed = ir.RankedTensorType.get(panels.packed_shape, ir.RankedTensorType(argument.type).element_type)
     argument.set_type(packed)
     signature = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
     inputs = [packed if i == panels.argument else t for i, t in enumerate(signature.inputs)]
     function.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(inputs, signature.results))
+    return argument
 
 
-def _rewrite_launch(launch: Any, panels: Panels, store: Store) -> None:
+def _rewrite_kernel(kernel: Any, panels: Panels) -> None:
+    """Packs the argument, and unpacks it where the kernel begins."""
+    argument = _set_argument(entry(kernel), panels)
+    with ir.InsertionPoint.at_block_begin(argument.owner):
+        unpacked = unpack(argument, panels, ir.RankedTensorType(argument.type).element_type)
+    argument.replace_all_uses_except(unpacked, unpacked.owner.operation)
+
+
+def _rewrite_launch(launch: Any, packing: Packing, store: Store) -> None:
+    panels = packing.panels
     operands = list(launch.operands)
     operand = operands[panels.argument]
     source = operand
@@ -107,6 +153,10 @@ def _rewrite_launch(launch: Any, panels: Panels, store: Store) -> None:
         source = source.owner.operands[0]
     ref = ir.StringAttr(source.owner.attributes["ref"]).value
     element = ir.MemRefType(operand.type).element_type
+    if packing.winograd_shape:
+        ref = store.derive(
+            "host-winograd-filters", [ref], panels.shape, np.dtype(np.float32), shape=list(packing.winograd_shape)
+        )
     packed = store.derive(
         "host-pack-panels",
         [ref],

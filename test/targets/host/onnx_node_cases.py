@@ -1,0 +1,71 @@
+"""onnx's node cases compiled for the host and run as native code.
+
+    python test/targets/host/onnx_node_cases.py [PATTERN]     # a summary
+    python test/targets/host/onnx_node_cases.py --update      # also writes the list of passing cases
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from frontend import onnx_node_cases as node_cases
+
+Array = np.ndarray[Any, Any]
+GOLDEN = Path(__file__).with_suffix(".txt")
+
+
+def host_runner(
+    model: onnx.ModelProto, inputs: Mapping[str, Array], bound: Mapping[str, Array]
+) -> Sequence[Array]:
+    """Import, all passes, native code, run: as `accelc.compile` does, in this process and without a cache."""
+    from accelc import driver
+    from accelc.core.pass_ import PassContext
+    from accelc.dialects import plan as plan_dialect
+    from accelc.frontend.onnx import import_onnx, load
+    from accelc.kernel_compiler import compile_kernel, shared_context
+    from accelc.kernel_jobs import kernel_jobs
+    from accelc.mlir import ir
+    from accelc.targets.host.executor import HostExecutor
+
+    job = driver.resolve("host")
+    with shared_context(), ir.Location.unknown():
+        imported = import_onnx(load(model), bind=bound)
+        store = imported.store
+        job.target.graph_pipeline(job.machine, job.options).run(imported.module, PassContext(store=store))
+        plan = plan_dialect.export(imported.module.operation)
+        jobs = kernel_jobs(imported.module.operation)
+    code = {j.name: compile_kernel(j.text, "host", job.machine_name, job.options.to_json()) for j in jobs}
+    constants = {b.ref: store.array(b.ref) for b in plan.buffers if b.kind == "constant"}
+    return HostExecutor(plan, code, constants).run([np.ascontiguousarray(inputs[s.name]) for s in plan.inputs])
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pattern", nargs="?", default="", help="run only cases whose name matches this expression")
+    parser.add_argument("--update", action="store_true", help=f"write {GOLDEN.name}")
+    options = parser.parse_args(argv)
+    outcomes = []
+    selected = [c for c in node_cases.cases() if re.search(options.pattern, c.name)]
+    for outcome in node_cases.run_cases(host_runner, selected):
+        outcomes.append(outcome)
+        if sys.stderr.isatty():
+            print(f"\r{len(outcomes)}/{len(selected)} {outcome.name:60}", end="", file=sys.stderr)
+    print(node_cases.summary(outcomes))
+    if options.update and not options.pattern:
+        GOLDEN.write_text("".join(o.line() + "\n" for o in outcomes if o.status == "pass"))
+    return int(any(o.status in ("wrong", "crash") for o in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
