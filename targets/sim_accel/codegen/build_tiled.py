@@ -20,7 +20,7 @@ from accelc.targets.sim_accel.codegen.plan import (
     TileValue,
 )
 from accelc.targets.sim_accel.codegen.spans import Span, apply
-from accelc.targets.sim_accel.codegen.structured import Affine
+from accelc.targets.sim_accel.codegen.structured import UNIT, Affine
 from accelc.targets.sim_accel.dialect.transfers import SCRATCHPAD
 
 arith = dialect("arith")
@@ -305,6 +305,8 @@ class _NestBuilder:
             ir.ArrayAttr.get([ir.AffineMapAttr.get(_map(op.rank, accesses)) for _, accesses in maps]),
             ir.ArrayAttr.get([ir.Attribute.parse(f"#linalg.iterator_type<{k}>") for k in kinds]),
         )
+        if op.product is not None:
+            generic.operation.attributes[UNIT] = ir.StringAttr.get("mxu" if item.matrix else "vec")
         offsets = {
             d: self._before(generic, s) for d, s in enumerate(item.spans) if any(n in self.positions for n in s.dims)
         }

@@ -24,6 +24,7 @@ from accelc.targets.sim_accel.codegen.plan import (
     locate,
 )
 from accelc.targets.sim_accel.codegen.spans import Span, full
+from accelc.targets.sim_accel.codegen.structured import Structured
 from accelc.targets.sim_accel.codegen.tiles import isa_type, row_major
 from accelc.targets.sim_accel.limits import Limits
 from accelc.targets.sim_accel.isa import DTYPE_BYTES
@@ -88,7 +89,7 @@ def plan_nest(
     tiled: frozenset[int],
     split: Sequence[tuple[Compute, int]],
     stationary: int,
-    use_matrix: Callable[[Compute], bool],
+    use_matrix: Callable[[Structured], bool],
 ) -> Nest:
     """Plans the nest that computes ``root`` with tiles along the dimensions ``tiled``.
 
@@ -322,12 +323,11 @@ class Coster:
         return best_matrix(strides, (0, 1), extents, self.limits.side, self.limits.rates[dtype])
 
 
-def matrix_user(limits: Limits) -> Callable[[Compute], bool]:
+def matrix_user(limits: Limits) -> Callable[[Structured], bool]:
     """Which contractions the matrix unit should do on a machine: those it can, where the vector unit is not faster."""
 
-    def use(compute: Compute) -> bool:
-        op = compute.op
-        if op.product is None or len(compute.outs) != 1:
+    def use(op: Structured) -> bool:
+        if op.product is None:
             return False
         types = [isa_type(op.inputs[n].type.element_type) for n in op.product]
         types = ["u8" if _extended_unsigned(op, n) and t == "i8" else t for n, t in zip(op.product, types, strict=True)]

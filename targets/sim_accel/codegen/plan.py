@@ -260,7 +260,7 @@ class Planner:
                 ins.append(self.need(source, tuple(apply(a, iteration) for a in op.maps[n])))
         inits: list[Any] = []
         outs: list[TileValue] = []
-        matrix = op.product is not None and bool(self.use_matrix(compute))
+        matrix = op.product is not None and bool(self.use_matrix(op))
         for n, val in enumerate(compute.outs):
             access = op.maps[len(op.inputs) + n]
             spans = tuple(apply(a, iteration) for a in access)

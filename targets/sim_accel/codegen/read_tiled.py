@@ -9,7 +9,7 @@ from accelc.mlir import ir
 from accelc.targets.sim_accel.codegen.matrix import plan_matrix
 from accelc.targets.sim_accel.codegen.reduce import lower_reduction
 from accelc.targets.sim_accel.codegen.schedule import Body, Dram, Fence, Loop, Matrix, Transfer, Vector
-from accelc.targets.sim_accel.codegen.structured import Structured, is_structured, structured
+from accelc.targets.sim_accel.codegen.structured import UNIT, Structured, is_structured, structured
 from accelc.targets.sim_accel.codegen.tiles import (
     Access,
     Buffer,
@@ -202,7 +202,7 @@ class Reader:
                 self._settle(access.buffer, body)
         inits = [self._fills.pop(a.buffer, None) for a in outputs]
         init = inits[0][1] if inits[0] is not None else None
-        matrix = self._matrix(op, accesses, init) if op.product is not None else None
+        matrix = self._matrix(op, accesses, init) if self._on_matrix_unit(op) else None
         if matrix is not None:
             if init is not None and init != 0:
                 self._emit_fill(inits[0][0], init, body)  # type: ignore[index]
@@ -222,6 +222,12 @@ class Reader:
             lowering.run(outputs)
             code = lowering.code
         body.nodes.append(Vector(code=code, scratch=scratch))
+
+    def _on_matrix_unit(self, op: Structured) -> bool:
+        if op.product is None:
+            return False
+        attributes = op.op.attributes
+        return bool(attributes[UNIT].value == "mxu") if UNIT in attributes else True
 
     def _matrix(self, op: Structured, accesses: list[Access], init: Any) -> Matrix | None:
         assert op.product is not None

@@ -10,6 +10,10 @@ from accelc.core.diagnostics import UnsupportedError
 from accelc.mlir import dialect, ir
 
 
+#: Attribute on a tiled contraction: which unit computes it, ``mxu`` or ``vec``.
+UNIT = "sim_accel.unit"
+
+
 @dataclass(frozen=True)
 class Affine:
     """``sum(coeffs[d] * index[d]) + const`` over the iteration dimensions."""
