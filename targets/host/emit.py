@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import llvmlite.binding as llvm
 
-from accelc.core.diagnostics import InternalError
+from accelc.core.diagnostics import InternalError, UnsupportedError
 from accelc.core.pass_ import Pass, PassContext
 from accelc.core.target import KernelCode
 from accelc.mlir import dialect, ir
@@ -15,6 +16,9 @@ from accelc.targets.host.elf import undefined_symbols
 from accelc.targets.host.kernel_module import ENTRY, TILES, VECTORIZED, WORKSPACE_BYTES, kernels, name_of
 from accelc.targets.host.literals import down_convert
 from accelc.targets.host.pipeline import kernel_pipeline
+
+# An op that is not LLVM's at the start of a line of assembly.
+_NOT_LOWERED = re.compile(r"^ *(?:%[^=]*= )?\"?(?!llvm\.|builtin\.)([a-z_]\w*\.[\w.]+).*$", re.MULTILINE)
 
 
 def compile_kernel(kernel: Any, machine: str = "native") -> KernelCode:
@@ -51,6 +55,11 @@ def llvm_ir(kernel: Any) -> str:
     """The kernel as LLVM IR that llvmlite reads."""
     if not kernel.verify():  # the translation would crash on invalid IR
         raise InternalError(f"kernel '{name_of(kernel)}' is invalid after lowering")
+    left = _NOT_LOWERED.search(kernel.get_asm())
+    if left is not None:  # and on anything that is not LLVM's
+        raise UnsupportedError(
+            f"'{left[1]}' has no native code on the host", node=name_of(kernel), notes=(left[0].strip(),)
+        )
     return down_convert(str(dialect("llvm").translate_module_to_llvmir(kernel)))
 
 

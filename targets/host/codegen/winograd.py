@@ -44,7 +44,7 @@ _INPUT: Matrix = (
 _OUTPUT: Matrix = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
 PIECE, WINDOW = 4, 6
 # Bytes of transformed filters that are worth reading again for every row of pieces.
-_SMALL_FILTERS = 512 << 10
+_SMALL_FILTERS = 1 << 20
 # Pieces that go through together where filters are small.
 _PIECES = 14
 
@@ -130,16 +130,15 @@ class _WinogradWriter:
         self.products = kw.scratch(count * self.panels * self.panel, "f32")
 
     def _rows_together(self) -> int:
-        """How many rows of pieces go through together: a divisor, so that none is left over."""
+        """How many rows of pieces go through together: large filters should be read few times, but by two threads."""
         rows, columns = self.shape.rows, self.shape.columns
-        divisors = [d for d in range(1, rows + 1) if rows % d == 0]
         if WINDOW * WINDOW * self.shape.channels * self.shape.features * 4 > _SMALL_FILTERS:
-            return divisors[-1]
-        return min(divisors, key=lambda d: abs(d * columns - _PIECES))
+            return -(-rows // 2)
+        return min(rows, max(1, _PIECES // columns))
 
     def write(self) -> Tiled:
         """The kernel; a tile is some rows of pieces of one image."""
-        extents = [self.shape.image.shape[0], self.shape.rows // self.together]
+        extents = [self.shape.image.shape[0], -(-self.shape.rows // self.together)]
         with self.kw.tiles(extents) as (image, group):
             self._rows(group, lambda row, top: self._transform_inputs(image, row, top))
             self._multiply()
@@ -151,19 +150,25 @@ class _WinogradWriter:
         if self.together == 1:
             emit(Linear(), group)
             return
-        with self.kw.loop(0, self.together) as loop:
+        w, end = self.kw.writer, self.together
+        if self.shape.rows % end:  # the last group has fewer; the products of its missing rows are never looked at
+            left = w.op(f"arith.subi {w.integer(self.shape.rows)}, {w.index(group * end)} : index")
+            bound: int | str = w.op(f"arith.minui {w.integer(end)}, {left} : index")
+        else:
+            bound = end
+        with self.kw.loop(0, bound) as loop:
             row = Linear.var(loop.variable)
+            self.kw.evaluator.ranges[loop.variable] = (0, end - 1)
             emit(row, group * self.together + row)
 
-    def _columns(self, emit: Callable[[Linear], None]) -> None:
-        """Goes over the pieces of a row; the first and last in code of their own, since only they reach into padding."""
+    def _columns(self, emit: Callable[[Linear], None], *, last_apart: bool) -> None:
+        """Goes over the pieces of a row; the last in code of its own where it is cut off."""
         columns = self.shape.columns
-        with self.kw.evaluator.scope():
-            emit(Linear())
-        if columns > 2:
-            with self.kw.loop(1, columns - 1) as loop:
+        loops = columns - 1 if last_apart else columns
+        if loops:
+            with self.kw.loop(0, loops) as loop:
                 emit(Linear.var(loop.variable))
-        if columns > 1:
+        if last_apart:
             with self.kw.evaluator.scope():
                 emit(Linear(columns - 1))
 
@@ -190,7 +195,7 @@ class _WinogradWriter:
 
             self.kw.sweep(channels, self._lanes(channels), emit)
 
-        self._columns(piece)
+        self._columns(piece, last_apart=False)
 
     def _input(self, index: Index) -> str:
         ev = self.kw.evaluator
@@ -249,7 +254,7 @@ class _WinogradWriter:
 
             self.kw.sweep(features, self._lanes(features), emit)
 
-        self._columns(piece)
+        self._columns(piece, last_apart=self.shape.result.shape[2] % PIECE != 0)
 
     def _store_row(self, outputs: list[str], at: Index) -> None:
         """Stores four neighbours, where they are inside of the output."""
@@ -262,7 +267,7 @@ class _WinogradWriter:
         def store() -> None:
             for j, name in enumerate(outputs):
                 x = column * PIECE + j
-                if x.terms or x.const < width:
+                if self.kw.evaluator.within(x, width) is None:
                     self._store(name, (image, row, x, feature))
 
         if inside is None:
