@@ -11,6 +11,7 @@ from accelc.core.pass_ import Pass, PassContext, register_pass
 from accelc.dialects import nn
 from accelc.dialects.nn.op import op_class
 from accelc.mlir import ir
+from accelc.passes.cleanup import clean
 from accelc.passes.graph import body_of, device_of, main_function, name_of, provenance
 from accelc.passes.op_kinds import CONSTANTS, CONTRACTIONS, ELEMENTWISE, ROWWISE, VIEWS, WINDOWS
 
@@ -90,6 +91,7 @@ class NnFuse(Pass):
         """Rewrites ``@main``."""
         main = main_function(module)
         if main is not None:
+            clean(module)
             _Fuser(body_of(main), self).run()
 
 

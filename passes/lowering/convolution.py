@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from accelc.mlir import dialect, ir
 from accelc.passes.lowering.contraction import accumulator, multiply_accumulate, same_family
 from accelc.passes.lowering.dtypes import UNSIGNED, constant
@@ -69,9 +67,7 @@ def lower_conv(k: Kernel, op: Any, attrs: Mapping[str, Any]) -> None:
 
 
 def _named(build: Any, image: Value, filters: Value, init: Value, strides: Any, dilations: Any) -> Value:
-    i64 = ir.IntegerType.get_signless(64)
-    numbers = [ir.DenseElementsAttr.get(np.array(v, np.int64), type=i64) for v in (strides, dilations)]
-    return build(image, filters, outs=[init], strides=numbers[0], dilations=numbers[1])
+    return build(image, filters, outs=[init], strides=list(strides), dilations=list(dilations))
 
 
 def _generic_conv(
@@ -103,8 +99,7 @@ def _generic_conv(
         splits = [rank + 1, rank + 1, rank + 1]
     operands = [image, filters, init]
     if grouped:
-        axes = [splits[0], splits[1] + (layout == "nhwc"), splits[2]]
-        operands = [_split(k, v, axis, groups) for v, axis in zip(operands, axes, strict=True)]
+        operands = [_split(k, v, axis, groups) for v, axis in zip(operands, splits, strict=True)]
     kinds = [PARALLEL] * (2 + rank + grouped) + [REDUCTION] * (1 + rank)
     affine = [ir.AffineMap.get(len(dims), 0, m) for m in maps]
     [value] = emit_generic(operands[:2], operands[2:], affine, kinds, body)
