@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import functools
 import re
 import sys
 import warnings
@@ -135,15 +136,20 @@ def to_array(value: Any) -> Any:
     return value if isinstance(value, list) or value is None else np.asarray(value)
 
 
-def interpret(
-    model: onnx.ModelProto, inputs: Mapping[str, Array], bound: Mapping[str, Array]
-) -> Sequence[Array]:
-    """The first runner: import, verify, and the reference interpreter."""
+@functools.cache
+def _context() -> Any:
+    """One context for all cases: making one takes longer than most of them."""
     from accelc.core.context import make_context
+
+    return make_context()
+
+
+def interpret(model: onnx.ModelProto, inputs: Mapping[str, Array], bound: Mapping[str, Array]) -> Sequence[Array]:
+    """The first runner: import, verify, and the reference interpreter."""
     from accelc.dialects import interpreter
     from accelc.frontend.onnx import import_onnx, load
 
-    with make_context():
+    with _context():
         imported = import_onnx(load(model), bind=bound)
         imported.module.operation.verify()
         results = interpreter.run(imported.module, {p.name: inputs[p.name] for p in imported.inputs}, imported.store)
@@ -155,7 +161,9 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     counts = collections.Counter(o.status for o in outcomes)
     lines = [", ".join(f"{counts[s]} {s}" for s in ("pass", "unsupported", "wrong", "crash"))]
     bound = [o for o in outcomes if o.status == "pass" and o.bound]
-    lines.append(f"of the passing, {len(bound)} with bound inputs, {sum(o.folded for o in bound)} with all of them bound")
+    lines.append(
+        f"of the passing, {len(bound)} with bound inputs, {sum(o.folded for o in bound)} with all of them bound"
+    )
     reasons = collections.Counter(_reason(o.message) for o in outcomes if o.status == "unsupported")
     lines += [f"{count:5} {reason}" for reason, count in sorted(reasons.items(), key=lambda r: (-r[1], r[0]))]
     lines += [f"{o.status}: {o.name}: {o.message}" for o in outcomes if o.status in ("wrong", "crash")]

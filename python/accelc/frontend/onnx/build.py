@@ -1,8 +1,8 @@
 """Making `nn` ops during import: known values are computed at once, the rest becomes IR.
 
 Handlers of ONNX ops speak to a `Builder` only. Each method takes and gives `Value`; one whose operands are all known
-is evaluated with `nn.evaluate` (that is how shape arithmetic disappears), unless it is so large that it is better left to
-the pass ``nn-fold``, which works on the store.
+is evaluated with `nn.evaluate` (that is how shape arithmetic disappears), unless it is so large that it is better left
+to the pass ``nn-fold``, which works on the store.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from accelc.core.store import Array, Store
 from accelc.dialects import nn
 from accelc.dialects.nn import TensorType
 from accelc.frontend.onnx.values import NeedsConstantError, Partial, Value, known, sources
-from accelc.mlir import ir
 
 Shape = Sequence[int | None]
 Number = int | float | bool
@@ -102,16 +101,24 @@ class Builder:
             )
         return value.array
 
-    def _force(self, handle: Any, done: dict[int, Array | None]) -> Array | None:
+    def _force(self, handle: Any, done: dict[int, list[Array] | None]) -> Array | None:
         """Evaluates IR whose leaves are all constants: what was too large to fold by itself."""
         op = handle.owner
         if hasattr(op, "arguments"):
             return None
+        # Handles of one op differ as Python objects; their hash is the op's.
+        key = hash(op)
+        if key not in done:
+            done[key] = self._results(op, done)
+        results = done[key]
+        return None if results is None else results[handle.result_number]
+
+    def _results(self, op: Any, done: dict[int, list[Array] | None]) -> list[Array] | None:
         attrs = nn.attrs(op)
         if op.name == "nn.constant":
-            return np.asarray(attrs["value"])
+            return [np.asarray(attrs["value"])]
         if op.name == "nn.weight":
-            return self.store.array(attrs["ref"])
+            return [self.store.array(attrs["ref"])]
         operands = []
         for operand in op.operands:
             array = self._force(operand, done)
@@ -119,8 +126,7 @@ class Builder:
                 return None
             operands.append(array)
         types = [nn.tensor_type(r) for r in op.results]
-        results = nn.evaluate(op.name.removeprefix("nn."), operands, attrs, types)
-        return results[handle.result_number]
+        return list(nn.evaluate(op.name.removeprefix("nn."), operands, attrs, types))
 
     def ints(self, value: Value, what: str) -> list[int]:
         """`array` as a list of Python integers."""
@@ -137,9 +143,7 @@ class Builder:
                 full = nn_attrs(op, attrs, types)
                 return [known(a) for a in nn.evaluate(op, arrays, full, types)]
         built = nn.build.make(op, [self.handle(v) for v in operands], attrs)
-        results = [
-            Value(nn.tensor_type(h), handle=h) for h in (built if isinstance(built, list) else [built])
-        ]
+        results = [Value(nn.tensor_type(h), handle=h) for h in (built if isinstance(built, list) else [built])]
         if len(results) == 1 and results[0].type.is_static:
             results[0].partial = _partial(op, operands, attrs, results[0].type)
             if results[0].partial is not None and results[0].partial.known.all():
@@ -379,7 +383,9 @@ def _partial(op: str, operands: Sequence[Value], attrs: dict[str, Any], result: 
     ]
     if len(filled) != len(operands) or (op == "gather" and not filled[1].known.all()):
         return None
-    values = [np.where(p.known, p.values, 1).astype(nn.numpy_dtype(v.dtype)) for p, v in zip(filled, operands, strict=True)]
+    values = [
+        np.where(p.known, p.values, 1).astype(nn.numpy_dtype(v.dtype)) for p, v in zip(filled, operands, strict=True)
+    ]
     full = nn_attrs(op, attrs, [result])
     value = nn.evaluate(op, values, full, [result])[0]
     if op in _ARITHMETIC:

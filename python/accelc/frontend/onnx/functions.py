@@ -51,9 +51,7 @@ def _resolved(node: onnx.NodeProto, env: Mapping[str, onnx.AttributeProto]) -> o
     return copy
 
 
-def _attributes(
-    node: onnx.NodeProto, env: Mapping[str, onnx.AttributeProto]
-) -> dict[str, onnx.AttributeProto]:
+def _attributes(node: onnx.NodeProto, env: Mapping[str, onnx.AttributeProto]) -> dict[str, onnx.AttributeProto]:
     found: dict[str, onnx.AttributeProto] = {}
     for a in node.attribute:
         proto = env.get(a.ref_attr_name) if a.ref_attr_name else a

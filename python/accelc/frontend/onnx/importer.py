@@ -23,7 +23,7 @@ from accelc.frontend.onnx.check import domain_of, node_name, opsets_of
 from accelc.frontend.onnx.functions import bind_attributes, function_of
 from accelc.frontend.onnx.load import LoadedModel
 from accelc.frontend.onnx.ops import HANDLERS
-from accelc.frontend.onnx.registry import Node, decode_attributes
+from accelc.frontend.onnx.registry import EXPAND, Node, decode_attributes
 from accelc.frontend.onnx.tensors import from_sparse, nn_dtype, to_array
 from accelc.frontend.onnx.values import AnyValue, Value, known
 from accelc.mlir import dialect, ir
@@ -139,7 +139,7 @@ class GraphImporter:
             attributes = decode_attributes(node, frame.attributes)
             seen = Node(node.op_type, name, version, inputs, attributes, wanted, self.builder, self)
             results = registered.function(seen)
-            if results is not NotImplemented:
+            if results is not EXPAND:
                 return list(results) if isinstance(results, list | tuple) else [results]
         function = function_of(node, domain, version, inputs, frame.attributes)
         if function is None:
@@ -304,9 +304,7 @@ def _port_attributes(port: Port) -> Any:
     return ir.DictAttr.get({"nn.name": ir.StringAttr.get(port.name), "nn.dims": dims})
 
 
-def _finish(
-    main: Any, graph: onnx.GraphProto, scope: Scope, builder: Builder, dims: Mapping[str, int]
-) -> list[Port]:
+def _finish(main: Any, graph: onnx.GraphProto, scope: Scope, builder: Builder, dims: Mapping[str, int]) -> list[Port]:
     """Returns the outputs from ``main``, and sets its type."""
     ports, handles = [], []
     for o in graph.output:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from accelc.core.diagnostics import InvalidModelError, UnsupportedError, UsageError
 from accelc.core.store import Array

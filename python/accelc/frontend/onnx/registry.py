@@ -30,6 +30,9 @@ class Registered:
     limits: str
 
 
+# What a handler returns to have the op expanded by ONNX's own definition.
+EXPAND: Any = NotImplemented
+
 # (domain, op) -> handler; the default domain is "".
 HANDLERS: dict[tuple[str, str], Registered] = {}
 
@@ -67,7 +70,7 @@ class Node:
         """Whether input ``i`` is given."""
         return i < len(self.inputs) and self.inputs[i] is not None
 
-    def any(self, i: int) -> AnyValue:
+    def value(self, i: int) -> AnyValue:
         """Input ``i``, whatever it is. Raises InvalidModelError if it is not given."""
         value = self.inputs[i] if i < len(self.inputs) else None
         if value is None:
@@ -76,7 +79,7 @@ class Node:
 
     def x(self, i: int = 0) -> Value:
         """Input ``i``, a tensor. Raises InvalidModelError if it is not given or no tensor."""
-        value = self.any(i)
+        value = self.value(i)
         if not isinstance(value, Value):
             kind = "a sequence" if isinstance(value, Sequence) else "an optional"
             raise InvalidModelError(f"{self.op} needs a tensor as input {i}, got {kind}")
@@ -94,7 +97,7 @@ class Node:
 
     def sequence(self, i: int = 0) -> Sequence:
         """Input ``i``, a sequence. Raises InvalidModelError if it is none."""
-        value = self.any(i)
+        value = self.value(i)
         if not isinstance(value, Sequence):
             raise InvalidModelError(f"{self.op} needs a sequence as input {i}")
         return value
@@ -103,7 +106,7 @@ class Node:
         """Whether output ``i`` is used."""
         return i < len(self.wanted) and self.wanted[i]
 
-    def int(self, name: str, default: int | None = None) -> int:
+    def integer(self, name: str, default: int | None = None) -> int:
         """An integer attribute."""
         return int(self._attribute(name, default))
 
@@ -111,11 +114,11 @@ class Node:
         """An integer attribute that means yes or no."""
         return bool(self._attribute(name, int(default)))
 
-    def float(self, name: str, default: float | None = None) -> float:
+    def real(self, name: str, default: float | None = None) -> float:
         """A float attribute."""
         return float(self._attribute(name, default))
 
-    def str(self, name: str, default: str | None = None) -> str:
+    def text(self, name: str, default: str | None = None) -> str:
         """A string attribute."""
         return str(self._attribute(name, default))
 
@@ -140,7 +143,7 @@ class Node:
 
     def axis(self, rank: int, default: int | None = None, name: str = "axis") -> int:
         """An axis attribute, resolved to be non-negative."""
-        return self.resolve(self.int(name, default), rank)
+        return self.resolve(self.integer(name, default), rank)
 
     def resolve(self, axis: int, rank: int) -> int:
         """An axis counted from the front. Raises InvalidModelError where there is no such axis."""

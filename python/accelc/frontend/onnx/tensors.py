@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import ml_dtypes
@@ -79,7 +80,7 @@ def nn_dtype(code: int, what: str) -> str:
 
 def tensor_bytes(code: int, shape: tuple[int, ...]) -> int:
     """Bytes that the raw data of a tensor takes."""
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     return (count + 1) // 2 if code in _PACKED else count * _NUMPY[code].itemsize
 
 
@@ -95,10 +96,10 @@ def from_raw(code: int, shape: tuple[int, ...], raw: Any, what: str) -> Array:
     dtype = _NUMPY[code]
     if code in _PACKED:
         packed = np.frombuffer(raw, np.uint8)
-        nibbles = np.stack([packed & 15, packed >> 4], axis=-1).reshape(-1)[: int(np.prod(shape, dtype=np.int64))]
+        nibbles = np.stack([packed & 15, packed >> 4], axis=-1).reshape(-1)[: math.prod(shape)]
         return _from_bits(nibbles, code).reshape(shape)
     if code == _T.BOOL:
-        return (np.frombuffer(raw, np.uint8) != 0).reshape(shape)
+        return np.not_equal(np.frombuffer(raw, np.uint8), 0).reshape(shape)
     return np.frombuffer(raw, dtype).reshape(shape)
 
 
@@ -123,12 +124,14 @@ def to_array(tensor: onnx.TensorProto, what: str | None = None) -> Array:
         raise InvalidModelError(f"{what} has the negative size {list(shape)}")
     if tensor.HasField("raw_data"):
         return from_raw(code, shape, tensor.raw_data, what)
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     dtype = _NUMPY[code]
     values, stored = _typed_field(tensor, code)
     need = (count + 1) // 2 if code in _PACKED else count
     if len(values) != need:
-        raise InvalidModelError(f"{what} has {len(values)} elements of data; {type_name(code)}{list(shape)} takes {need}")
+        raise InvalidModelError(
+            f"{what} has {len(values)} elements of data; {type_name(code)}{list(shape)} takes {need}"
+        )
     flat = np.array(values, stored)
     if code in _PACKED:
         return from_raw(code, shape, flat.astype(np.uint8).tobytes(), what)
@@ -158,7 +161,7 @@ def from_sparse(tensor: onnx.SparseTensorProto) -> Array:
     shape = tuple(int(d) for d in tensor.dims)
     if indices.ndim == 2:
         indices = np.array([int(np.ravel_multi_index(tuple(i), shape, mode="wrap")) for i in indices], np.int64)
-    dense = np.zeros(int(np.prod(shape, dtype=np.int64)), values.dtype)
+    dense = np.zeros(math.prod(shape), values.dtype)
     if len(indices) != len(values) or (len(indices) and not 0 <= indices.min() <= indices.max() < dense.size):
         raise InvalidModelError(f"sparse tensor '{name}' has indices that do not fit its values or shape {list(shape)}")
     dense[indices] = values

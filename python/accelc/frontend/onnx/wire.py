@@ -72,7 +72,9 @@ def split(data: memoryview) -> Split:
     if not spans:
         return Split(bytes(data), {})
     parts.append(bytes(data[copied : graph.end]))
-    skeleton = b"".join([bytes(data[: graph.start]), _delimited(MODEL_GRAPH, b"".join(parts)), bytes(data[graph.end :])])
+    skeleton = b"".join(
+        [bytes(data[: graph.start]), _delimited(MODEL_GRAPH, b"".join(parts)), bytes(data[graph.end :])]
+    )
     return Split(skeleton, spans)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from accelc.frontend.onnx.build import Builder
 from accelc.frontend.onnx.ops.elementwise import NUMPY_BROADCASTING
 from accelc.frontend.onnx.registry import Node, handler
@@ -39,7 +37,7 @@ def elu(b: Builder, x: Value, alpha: float) -> Value:
 def leaky_relu(n: Node) -> Value:
     """x, or alpha * x below 0."""
     x = n.x()
-    return n.b.select(n.b.compare("lt", x, 0), n.b.mul(x, n.float("alpha", 0.01)), x)
+    return n.b.select(n.b.compare("lt", x, 0), n.b.mul(x, n.real("alpha", 0.01)), x)
 
 
 @handler("PRelu")
@@ -55,21 +53,21 @@ def prelu(n: Node) -> Value:
 @handler("Elu")
 def elu_op(n: Node) -> Value:
     """x, or alpha * (exp(x) - 1) below 0."""
-    return elu(n.b, n.x(), n.float("alpha", 1.0))
+    return elu(n.b, n.x(), n.real("alpha", 1.0))
 
 
 @handler("Selu")
 def selu(n: Node) -> Value:
     """gamma * elu(x)."""
-    alpha = n.float("alpha", SELU_ALPHA_1 if n.version < 6 else SELU_ALPHA)
-    gamma = n.float("gamma", SELU_GAMMA_1 if n.version < 6 else SELU_GAMMA)
+    alpha = n.real("alpha", SELU_ALPHA_1 if n.version < 6 else SELU_ALPHA)
+    gamma = n.real("gamma", SELU_GAMMA_1 if n.version < 6 else SELU_GAMMA)
     return n.b.mul(elu(n.b, n.x(), alpha), gamma)
 
 
 @handler("Celu")
 def celu(n: Node) -> Value:
     """max(0, x) + min(0, alpha * (exp(x / alpha) - 1))."""
-    x, alpha = n.x(), n.float("alpha", 1.0)
+    x, alpha = n.x(), n.real("alpha", 1.0)
     low = n.b.mul(expm1(n.b, n.b.clamp(n.b.div(x, alpha), high=0.0)), alpha)
     return n.b.add(n.b.op("relu", x), n.b.clamp(low, high=0.0))
 
@@ -77,7 +75,7 @@ def celu(n: Node) -> Value:
 @handler("HardSigmoid")
 def hard_sigmoid_op(n: Node) -> Value:
     """A line cut off at 0 and 1."""
-    return hard_sigmoid(n.b, n.x(), n.float("alpha", 0.2), n.float("beta", 0.5))
+    return hard_sigmoid(n.b, n.x(), n.real("alpha", 0.2), n.real("beta", 0.5))
 
 
 @handler("HardSwish")
@@ -107,13 +105,13 @@ def mish(n: Node) -> Value:
 @handler("Gelu")
 def gelu(n: Node) -> Value:
     """Gaussian error linear unit, exact or by tanh."""
-    return n.b.op("gelu", n.x(), approximate=n.str("approximate", "none"))
+    return n.b.op("gelu", n.x(), approximate=n.text("approximate", "none"))
 
 
 @handler("Swish")
 def swish(n: Node) -> Value:
     """x * sigmoid(alpha * x)."""
-    alpha = n.float("alpha", 1.0)
+    alpha = n.real("alpha", 1.0)
     if alpha == 1.0:
         return n.b.op("silu", n.x())
     return n.b.mul(n.x(), n.b.op("sigmoid", n.b.mul(n.x(), alpha)))
@@ -122,13 +120,13 @@ def swish(n: Node) -> Value:
 @handler("ThresholdedRelu")
 def thresholded_relu(n: Node) -> Value:
     """x where it is above alpha, else 0."""
-    return n.b.select(n.b.compare("gt", n.x(), n.float("alpha", 1.0)), n.x(), 0)
+    return n.b.select(n.b.compare("gt", n.x(), n.real("alpha", 1.0)), n.x(), 0)
 
 
 @handler("Shrink")
 def shrink(n: Node) -> Value:
     """x moved toward 0 by bias; 0 within lambd."""
-    x, lambd, bias = n.x(), n.float("lambd", 0.5), n.float("bias", 0.0)
+    x, lambd, bias = n.x(), n.real("lambd", 0.5), n.real("bias", 0.0)
     low = n.b.select(n.b.compare("lt", x, -lambd), n.b.add(x, bias), 0) if x.is_float else _shrink_integer(n, x)
     if not x.is_float:
         return low
@@ -137,7 +135,7 @@ def shrink(n: Node) -> Value:
 
 def _shrink_integer(n: Node, x: Value) -> Value:
     """Bounds may be fractions: compared and moved as f32, then truncated."""
-    lambd, bias = n.float("lambd", 0.5), n.float("bias", 0.0)
+    lambd, bias = n.real("lambd", 0.5), n.real("bias", 0.0)
     wide = n.b.cast(x, "f32")
     low = n.b.select(n.b.compare("lt", wide, -lambd), n.b.add(wide, bias), 0.0)
     return n.b.cast(n.b.select(n.b.compare("gt", wide, lambd), n.b.sub(wide, bias), low), x.dtype)
@@ -145,6 +143,7 @@ def _shrink_integer(n: Node, x: Value) -> Value:
 
 def activation(b: Builder, name: str, x: Value, alpha: float | None, beta: float | None) -> Value | None:
     """An activation of RNN, GRU and LSTM by its (case-insensitive) name; None where there is none of that name."""
+
     def given(value: float | None, default: float) -> float:
         return default if value is None else value
 
@@ -168,5 +167,3 @@ def activation(b: Builder, name: str, x: Value, alpha: float | None, beta: float
     if key == "softplus":
         return softplus(b, x)
     return None
-
-

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from accelc.frontend.onnx.build import Builder
-from accelc.frontend.onnx.registry import Node, handler
+from accelc.frontend.onnx.registry import EXPAND, Node, handler
 from accelc.frontend.onnx.values import Value
 
 
 @handler("Attention")
-def attention(n: Node) -> list[Value | None]:
+def attention(n: Node) -> Any:
     """softmax(scale * Q K^T + mask) V, with heads in their own dimension or not, with grouped keys and a cache."""
     q, k, v = n.x(0), n.x(1), n.x(2)
     if not _plain(n) or not all(t.type.is_static for t in (q, k, v)):
-        return NotImplemented
+        return EXPAND
     flat = q.rank == 3
     if flat:
-        heads, kv_heads = n.int("q_num_heads"), n.int("kv_num_heads")
+        heads, kv_heads = n.integer("q_num_heads"), n.integer("kv_num_heads")
         q, k, v = _heads(n, q, heads), _heads(n, k, kv_heads), _heads(n, v, kv_heads)
     past = 0
     if n.has(4) and n.has(5):
@@ -46,8 +47,8 @@ def attention(n: Node) -> list[Value | None]:
 
 def _plain(n: Node) -> bool:
     """Whether nothing is asked for that `nn.attention` does not do."""
-    windows = n.int("left_window_size", -1) >= 0 or n.int("right_window_size", -1) >= 0
-    return not (n.float("softcap", 0.0) or n.has(6) or n.wants(3) or windows) and n.has(4) == n.has(5)
+    windows = n.integer("left_window_size", -1) >= 0 or n.integer("right_window_size", -1) >= 0
+    return not (n.real("softcap", 0.0) or n.has(6) or n.wants(3) or windows) and n.has(4) == n.has(5)
 
 
 def _heads(n: Node, x: Value, heads: int) -> Value:

@@ -71,16 +71,16 @@ def eye_like(n: Node) -> Value:
     shape = n.static(x)
     if len(shape) != 2:
         raise n.invalid(f"needs a matrix, got {x.type}")
-    dtype = nn_dtype(n.int("dtype"), "the result of EyeLike") if "dtype" in n.attributes else x.dtype
-    return known(np.eye(*shape, k=n.int("k", 0)).astype(nn.numpy_dtype(dtype)))
+    dtype = nn_dtype(n.integer("dtype"), "the result of EyeLike") if "dtype" in n.attributes else x.dtype
+    return known(np.eye(*shape, k=n.integer("k", 0)).astype(nn.numpy_dtype(dtype)))
 
 
 @handler("Shape")
 def shape_of(n: Node) -> Value:
     """The sizes of a tensor, or a range of them."""
     x = n.x()
-    start = _clamp(n.int("start", 0), x.rank)
-    end = max(start, _clamp(n.int("end", x.rank), x.rank))
+    start = _clamp(n.integer("start", 0), x.rank)
+    end = max(start, _clamp(n.integer("end", x.rank), x.rank))
     sizes = n.b.shape_of(x)
     return sizes if (start, end) == (0, x.rank) else n.b.slice(sizes, [start], [end - start])
 

@@ -55,7 +55,7 @@ def gemm(n: Node) -> Value:
         raise n.invalid(f"needs matrices, got {a.type} and {b.type}")
     left, right = ("km" if n.flag("transA") else "mk"), ("nk" if n.flag("transB") else "kn")
     product = n.b.contract(a, b, f"{left},{right}->mn")
-    alpha, beta = n.float("alpha", 1.0), n.float("beta", 1.0)
+    alpha, beta = n.real("alpha", 1.0), n.real("beta", 1.0)
     if alpha != 1.0:
         product = _times(n.b, product, alpha)
     c = n.maybe(2)
@@ -89,7 +89,7 @@ def einsum(n: Node) -> Value:
 
 def _terms(n: Node) -> tuple[list[str], str]:
     """The letters of each operand and of the output, with ellipses spelled out in letters that are free."""
-    equation = n.str("equation").replace(" ", "")
+    equation = n.text("equation").replace(" ", "")
     left, arrow, out = equation.partition("->")
     terms = left.split(",")
     if len(terms) != len(n.inputs):

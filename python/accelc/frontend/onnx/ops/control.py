@@ -43,7 +43,7 @@ def loop(n: Node) -> list[AnyValue | None]:
     body = _body(n)
     trips = int(n.constant(0, "the trip count").reshape(-1)[0]) if n.has(0) else _UNKNOWN
     going = bool(n.constant(1, "the condition").reshape(-1)[0]) if n.has(1) else True
-    carried = [n.any(i) for i in range(2, len(n.inputs))]
+    carried = [n.value(i) for i in range(2, len(n.inputs))]
     collected: list[list[Value]] = [[] for _ in body.output[1 + len(carried) :]]
     condition: AnyValue = n.b.const(True)
     step = 0
@@ -84,7 +84,7 @@ def _stacked(n: Node, items: list[Value], port: Any, axis: int) -> Value:
 def scan(n: Node) -> list[AnyValue | None]:
     """Steps over slices of the inputs; further outputs are stacked."""
     body = _body(n)
-    count = n.int("num_scan_inputs")
+    count = n.integer("num_scan_inputs")
     if n.version < 9:
         return _batched_scan(n, body, count)
     inputs = [n.x(i) for i in range(len(n.inputs))]

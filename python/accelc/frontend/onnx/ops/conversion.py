@@ -23,7 +23,7 @@ def convert(n: Node, x: Value, dtype: str) -> Value:
 def cast(n: Node) -> Value:
     """To the element type of an attribute."""
     to = n.attributes.get("to")
-    code = _NAMES.get(to.upper(), 0) if isinstance(to, str) else n.int("to")
+    code = _NAMES.get(to.upper(), 0) if isinstance(to, str) else n.integer("to")
     return convert(n, n.x(), nn_dtype(code, "the result of Cast"))
 
 
@@ -36,7 +36,7 @@ def cast_like(n: Node) -> Value:
 @handler("BitCast", limits="as Cast")
 def bit_cast(n: Node) -> Value:
     """The same bits as another element type."""
-    x, dtype = n.x(), nn_dtype(n.int("to"), "the result of BitCast")
+    x, dtype = n.x(), nn_dtype(n.integer("to"), "the result of BitCast")
     if "i1" not in (x.dtype, dtype):
         return n.b.op("bitcast", x, dtype=dtype)
     if {x.dtype, dtype} - {"i1", "ui8", "si8"}:

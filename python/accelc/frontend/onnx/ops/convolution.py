@@ -12,7 +12,7 @@ def same_pads(n: Node, size: int, extent: int, stride: int) -> tuple[int, int]:
     """Padding of SAME_UPPER and SAME_LOWER: as many windows as ``size / stride``, rounded up."""
     total = max((-(-size // stride) - 1) * stride + extent - size, 0)
     half = total // 2
-    return (half, total - half) if n.str("auto_pad") == "SAME_UPPER" else (total - half, half)
+    return (half, total - half) if n.text("auto_pad") == "SAME_UPPER" else (total - half, half)
 
 
 def window_pads(
@@ -20,7 +20,7 @@ def window_pads(
 ) -> tuple[list[int], list[int]]:
     """Padding before and after each spatial dimension: given, or as ``auto_pad`` says."""
     rank = len(kernel)
-    mode = n.str("auto_pad", "NOTSET")
+    mode = n.text("auto_pad", "NOTSET")
     if mode in ("NOTSET", ""):
         pads = n.maybe_ints("pads") or [0] * (2 * rank)
         if len(pads) != 2 * rank:
@@ -60,7 +60,7 @@ def conv_attributes(n: Node, x: Value, w: Value) -> dict[str, Any]:
         "pads_low": low,
         "pads_high": high,
         "dilations": dilations,
-        "groups": n.int("group", 1),
+        "groups": n.integer("group", 1),
         "layout": "nchw",
     }
 
@@ -100,7 +100,7 @@ def conv_transpose(n: Node) -> Value:
         pads_low=low,
         pads_high=high,
         dilations=dilations,
-        groups=n.int("group", 1),
+        groups=n.integer("group", 1),
         output_pads=extra,
     )
     return add_bias(n, y, n.maybe(2))
@@ -111,7 +111,7 @@ def _transpose_pads(
 ) -> tuple[list[int], list[int]]:
     """Cropping before and after each dimension: given, or such that the output has the shape it should have."""
     rank = len(strides)
-    mode = n.str("auto_pad", "NOTSET")
+    mode = n.text("auto_pad", "NOTSET")
     shape = n.maybe_ints("output_shape")
     sizes = n.static(x)[2:] if shape is not None or mode.startswith("SAME") else ()
     if shape is None and mode.startswith("SAME"):
@@ -159,11 +159,11 @@ def col2im(n: Node) -> Value:
     # A transposed convolution with one-hot filters: channel (c, k) writes at offset k.
     channels = columns // size
     eye = n.b.const(_identity(size), x.dtype)
-    w = n.b.reshape(eye, [size, 1, *block])
+    one_hot = n.b.reshape(eye, [size, 1, *block])
     y = n.b.op(
         "conv_transpose",
         n.b.reshape(x, [batch * channels, size, *windows]),
-        w,
+        one_hot,
         strides=strides,
         pads_low=pads[:rank],
         pads_high=pads[rank:],

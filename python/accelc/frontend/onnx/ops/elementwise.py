@@ -82,7 +82,7 @@ def operands(n: Node) -> list[Value]:
         return n.b.broadcast_together(a, b)
     if not n.flag("broadcast"):
         raise n.invalid(f"has operands {a.type} and {b.type}, and no attribute 'broadcast' (opset {n.version})")
-    axis = n.int("axis", a.rank - b.rank)
+    axis = n.integer("axis", a.rank - b.rank)
     first = n.resolve(axis, a.rank) if a.rank else 0
     after = a.rank - first - b.rank
     if after < 0:
@@ -124,7 +124,7 @@ def mod(n: Node) -> Value:
 @handler("BitShift")
 def bit_shift(n: Node) -> Value:
     """Bits moved left or right."""
-    direction = n.str("direction")
+    direction = n.text("direction")
     if direction not in ("LEFT", "RIGHT"):
         raise n.invalid(f"has the direction '{direction}'")
     return n.b.op(f"shift_{direction.lower()}", *operands(n))

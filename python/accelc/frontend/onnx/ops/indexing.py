@@ -66,12 +66,12 @@ def _resolved_tuples(n: Node, x: Value, idx: Value, batch: int) -> Value:
 @handler("GatherND")
 def gather_nd(n: Node) -> Value:
     """Slices at index tuples."""
-    x, idx, batch = n.x(0), n.x(1), n.int("batch_dims", 0)
+    x, idx, batch = n.x(0), n.x(1), n.integer("batch_dims", 0)
     return n.b.op("gather_nd", x, _resolved_tuples(n, x, idx, batch), batch_dims=batch)
 
 
 def _reduction(n: Node) -> str:
-    kind = n.str("reduction", "none")
+    kind = n.text("reduction", "none")
     if kind not in ("none", "add", "mul", "min", "max"):
         raise n.invalid(f"has the reduction '{kind}'")
     return kind
@@ -106,7 +106,7 @@ def tensor_scatter(n: Node) -> Value:
     steps = n.b.iota([shape[0], count], 1)
     if start is not None:
         steps = n.b.add(steps, n.b.along(start, 2, 0))
-    mode = n.str("mode", "linear")
+    mode = n.text("mode", "linear")
     if mode == "circular":
         steps = n.b.binary("mod", steps, shape[axis], fmod=False)
     elif mode != "linear":
@@ -135,7 +135,7 @@ def topk(n: Node) -> list[Value]:
     """The largest or smallest elements, and where they were."""
     x = n.x()
     axis = n.axis(x.rank, -1)
-    k = n.int("k") if n.version < 10 else n.constant_ints(1, "k")[0]
+    k = n.integer("k") if n.version < 10 else n.constant_ints(1, "k")[0]
     return n.b.emit("topk", x, k=k, axis=axis, largest=n.flag("largest", True))
 
 
@@ -196,7 +196,9 @@ def compress(n: Node) -> Value:
 def non_zero(n: Node) -> Value:
     """Where the elements are that are not 0."""
     array = n.constant(0, "the input")
-    return known(np.stack(np.nonzero(array)).astype(np.int64) if array.ndim else np.zeros((0, int(bool(array))), np.int64))
+    return known(
+        np.stack(np.nonzero(array)).astype(np.int64) if array.ndim else np.zeros((0, int(bool(array))), np.int64)
+    )
 
 
 @handler("Unique", limits="the input must be constant")

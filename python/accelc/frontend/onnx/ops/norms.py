@@ -33,6 +33,7 @@ def softmax(n: Node) -> Value:
 @handler("Hardmax")
 def hardmax(n: Node) -> Value:
     """1 at the first maximum, 0 elsewhere."""
+
     def compute(x: Value, axis: int) -> Value:
         best = n.b.expand_dims(n.b.op("argreduce", x, axis=axis, kind="max", last=False), [axis])
         shape = n.static(x)
@@ -45,7 +46,7 @@ def hardmax(n: Node) -> Value:
 def batch_normalization(n: Node) -> list[Value | None]:
     """Normalization by given statistics, or in training mode by those of the batch."""
     x, scale, bias, mean, var = (n.x(i) for i in range(5))
-    epsilon = n.float("epsilon", 1e-5)
+    epsilon = n.real("epsilon", 1e-5)
     if n.version >= 14 and n.flag("training_mode"):
         return _train(n, x, scale, bias, mean, var, epsilon)
     if n.version < 9 and not n.flag("spatial", True):
@@ -58,19 +59,15 @@ def batch_normalization(n: Node) -> list[Value | None]:
     return [n.b.op("batch_norm", x, *parts, epsilon=epsilon, axis=1)]
 
 
-def _per_activation(
-    n: Node, x: Value, scale: Value, bias: Value, mean: Value, var: Value, epsilon: float
-) -> Value:
+def _per_activation(n: Node, x: Value, scale: Value, bias: Value, mean: Value, var: Value, epsilon: float) -> Value:
     """Statistics for each element of an example."""
     scaled = n.b.mul(n.b.sub(x, mean), n.b.op("rsqrt", n.b.add(var, epsilon)))
     return n.b.add(n.b.mul(scaled, scale), bias)
 
 
-def _train(
-    n: Node, x: Value, scale: Value, bias: Value, mean: Value, var: Value, epsilon: float
-) -> list[Value | None]:
+def _train(n: Node, x: Value, scale: Value, bias: Value, mean: Value, var: Value, epsilon: float) -> list[Value | None]:
     axes = [i for i in range(x.rank) if i != 1]
-    momentum = n.float("momentum", 0.9)
+    momentum = n.real("momentum", 0.9)
     batch_mean = n.b.reduce("mean", x, axes)
     off = n.b.sub(x, n.b.along(batch_mean, x.rank, 1))
     batch_var = n.b.reduce("mean", n.b.mul(off, off), axes)
@@ -88,22 +85,22 @@ def instance_normalization(n: Node) -> Value:
     """Each channel of each example by itself."""
     x = n.x()
     channels = n.static(x)[1]
-    return n.b.op("group_norm", x, n.x(1), n.x(2), groups=channels, epsilon=n.float("epsilon", 1e-5))
+    return n.b.op("group_norm", x, n.x(1), n.x(2), groups=channels, epsilon=n.real("epsilon", 1e-5))
 
 
 @handler("GroupNormalization")
 def group_normalization(n: Node) -> Value:
     """Groups of channels; scale and bias are one a group until opset 20, then one a channel."""
     x, scale, bias = n.x(0), n.x(1), n.x(2)
-    groups = n.int("num_groups")
+    groups = n.integer("num_groups")
     channels = n.static(x)[1]
     if n.version < 21 and scale.shape == (groups,) and groups and channels % groups == 0:
         scale, bias = (
             n.b.reshape(n.b.broadcast_in(v, [groups, channels // groups], [0]), [channels]) for v in (scale, bias)
         )
-    stash = nn_dtype(n.int("stash_type", 1), "stash_type")
+    stash = nn_dtype(n.integer("stash_type", 1), "stash_type")
     parts = [_at_least(n, v, stash) for v in (x, scale, bias)]
-    return n.b.cast(n.b.op("group_norm", *parts, groups=groups, epsilon=n.float("epsilon", 1e-5)), x.dtype)
+    return n.b.cast(n.b.op("group_norm", *parts, groups=groups, epsilon=n.real("epsilon", 1e-5)), x.dtype)
 
 
 def _at_least(n: Node, x: Value, stash: str) -> Value:
@@ -116,14 +113,14 @@ def layer_normalization(n: Node) -> list[Value | None]:
     """The trailing axes; mean and 1/deviation where they are asked for."""
     x, scale, bias = n.x(0), n.x(1), n.maybe(2)
     axis = n.axis(x.rank, -1)
-    epsilon = n.float("epsilon", 1e-5)
+    epsilon = n.real("epsilon", 1e-5)
     shape = x.shape[axis:]
     scale = n.b.broadcast_to(n.b.cast(scale, x.dtype), shape)
     bias = n.b.full(0.0, n.static(x)[axis:], x.dtype) if bias is None else n.b.broadcast_to(bias, shape)
     y = n.b.op("layer_norm", x, scale, n.b.cast(bias, x.dtype), axis=axis, epsilon=epsilon)
     if not n.wants(1) and not n.wants(2):
         return [y]
-    wide = n.b.cast(x, nn_dtype(n.int("stash_type", 1), "stash_type"))
+    wide = n.b.cast(x, nn_dtype(n.integer("stash_type", 1), "stash_type"))
     axes = list(range(axis, x.rank))
     mean = n.b.reduce("mean", wide, axes, keepdims=True)
     off = n.b.sub(wide, mean)
@@ -137,19 +134,23 @@ def rms_normalization(n: Node) -> Value:
     x, scale = n.x(0), n.x(1)
     axis = n.axis(x.rank, -1)
     if scale.dtype != x.dtype:
-        wide = n.b.op("rms_norm", x, n.b.full(1.0, n.static(x)[axis:], x.dtype), axis=axis, epsilon=n.float("epsilon", 1e-5))
+        wide = n.b.op(
+            "rms_norm", x, n.b.full(1.0, n.static(x)[axis:], x.dtype), axis=axis, epsilon=n.real("epsilon", 1e-5)
+        )
         return n.b.mul(n.b.cast(wide, scale.dtype), scale)
     if scale.rank > x.rank - axis:
-        wide = n.b.op("rms_norm", x, n.b.full(1.0, n.static(x)[axis:], x.dtype), axis=axis, epsilon=n.float("epsilon", 1e-5))
+        wide = n.b.op(
+            "rms_norm", x, n.b.full(1.0, n.static(x)[axis:], x.dtype), axis=axis, epsilon=n.real("epsilon", 1e-5)
+        )
         return n.b.mul(wide, scale)
     scale = n.b.broadcast_to(scale, x.shape[axis:])
-    return n.b.op("rms_norm", x, scale, axis=axis, epsilon=n.float("epsilon", 1e-5))
+    return n.b.op("rms_norm", x, scale, axis=axis, epsilon=n.real("epsilon", 1e-5))
 
 
 @handler("LpNormalization")
 def lp_normalization(n: Node) -> Value:
     """Divided by the 1- or 2-norm along an axis."""
-    x, p = n.x(), n.int("p", 2)
+    x, p = n.x(), n.integer("p", 2)
     axis = n.axis(x.rank, -1)
     if p not in (1, 2):
         raise n.invalid(f"has p = {p}")
@@ -158,7 +159,9 @@ def lp_normalization(n: Node) -> Value:
     else:
         norm = n.b.op("sqrt", n.b.reduce("sum", n.b.mul(x, x), [axis], keepdims=True))
     # A vector of zeros stays one.
-    return n.b.select(n.b.compare("eq", norm, 0.0), 0.0, n.b.div(x, n.b.select(n.b.compare("eq", norm, 0.0), 1.0, norm)))
+    return n.b.select(
+        n.b.compare("eq", norm, 0.0), 0.0, n.b.div(x, n.b.select(n.b.compare("eq", norm, 0.0), 1.0, norm))
+    )
 
 
 @handler("LRN")
@@ -167,11 +170,9 @@ def lrn(n: Node) -> Value:
     return n.b.op(
         "lrn",
         n.x(),
-        size=n.int("size"),
-        alpha=n.float("alpha", 1e-4),
-        beta=n.float("beta", 0.75),
-        bias=n.float("bias", 1.0),
+        size=n.integer("size"),
+        alpha=n.real("alpha", 1e-4),
+        beta=n.real("beta", 0.75),
+        bias=n.real("bias", 1.0),
         layout="nchw",
     )
-
-

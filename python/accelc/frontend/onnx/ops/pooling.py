@@ -114,7 +114,9 @@ def _max_pool_indices(n: Node, x: Value, w: Windows) -> list[Value]:
     return [n.b.reshape(v, [*shape[:2], *sizes]) for v in (value, where)]
 
 
-def _ordered(n: Node, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]], spatial: tuple[int, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _ordered(
+    n: Node, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]], spatial: tuple[int, ...]
+) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     """Positions counted row by row, or (storage_order 1) column by column."""
     if not n.flag("storage_order"):
         return rows.astype(np.int64)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from accelc.dialects import nn
 from accelc.frontend.onnx.build import Builder
-from accelc.frontend.onnx.ops.convolution import conv_attributes
 from accelc.frontend.onnx.ops.contraction import matmul
+from accelc.frontend.onnx.ops.convolution import conv_attributes
 from accelc.frontend.onnx.registry import Node, handler
 from accelc.frontend.onnx.tensors import nn_dtype
 from accelc.frontend.onnx.values import Value
@@ -25,11 +25,13 @@ def _scale(n: Node, scale: Value) -> Value:
 def quantize_linear(n: Node) -> Value:
     """To integers or fp8: one scale, one a channel, or one a block."""
     x, scale, zero = n.x(0), _scale(n, n.x(1)), n.maybe(2)
-    declared = n.int("output_dtype", 0)
-    dtype = zero.dtype if zero is not None else nn_dtype(declared, "the result of QuantizeLinear") if declared else "ui8"
+    declared = n.integer("output_dtype", 0)
+    dtype = (
+        zero.dtype if zero is not None else nn_dtype(declared, "the result of QuantizeLinear") if declared else "ui8"
+    )
     zero = zeros_like(n.b, scale, dtype) if zero is None else _scale(n, zero)
     axis = n.axis(x.rank, 1) if scale.rank else 0
-    precision = n.int("precision", 0)
+    precision = n.integer("precision", 0)
     if precision and nn_dtype(precision, "precision") not in ("f32", scale.dtype):
         raise n.unsupported(f"in the precision {nn_dtype(precision, 'precision')}")
     if not nn.is_float(x.dtype):
@@ -60,7 +62,7 @@ def dequantize_linear(n: Node) -> Value:
     """From integers or fp8: one scale, one a channel, or one a block."""
     q, scale, zero = n.x(0), _scale(n, n.x(1)), n.maybe(2)
     zero = zeros_like(n.b, scale, q.dtype) if zero is None else _scale(n, zero)
-    declared = n.int("output_dtype", 0)
+    declared = n.integer("output_dtype", 0)
     result = n.b.op("dequantize", q, scale, zero, axis=n.axis(q.rank, 1) if scale.rank else 0)
     return n.b.cast(result, nn_dtype(declared, "the result of DequantizeLinear")) if declared else result
 

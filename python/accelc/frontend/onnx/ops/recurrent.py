@@ -31,7 +31,7 @@ class Direction:
 
 
 def _directions(n: Node, gates: int, defaults: Sequence[str]) -> list[Direction]:
-    kind = n.str("direction", "forward")
+    kind = n.text("direction", "forward")
     if kind not in ("forward", "reverse", "bidirectional"):
         raise n.invalid(f"has the direction '{kind}'")
     count = 2 if kind == "bidirectional" else 1
@@ -79,7 +79,7 @@ def _functions(n: Node, direction: int, defaults: Sequence[str]) -> tuple[Callab
 
 
 def _clipped(n: Node, x: Value) -> Value:
-    limit = n.float("clip", 0.0)
+    limit = n.real("clip", 0.0)
     return n.b.clamp(x, -limit, limit) if limit else x
 
 
@@ -96,7 +96,7 @@ def _run(n: Node, gates: int, defaults: Sequence[str], make: Callable[[Node, Dir
         hidden = n.static(d.r)[-1]
         h = _initial(n, 5, d.index, batch_first, [batch, hidden], x)
         c = _initial(n, 6, d.index, batch_first, [batch, hidden], x) if with_cell else None
-        backward = d.index == 1 or n.str("direction", "forward") == "reverse"
+        backward = d.index == 1 or n.text("direction", "forward") == "reverse"
         ys, h, c = _steps(n, x, d, make(n, d), h, c, backward)
         outputs.append(n.b.concat([n.b.expand_dims(y, [0]) for y in ys], 0))
         finals.append(h)
@@ -105,7 +105,9 @@ def _run(n: Node, gates: int, defaults: Sequence[str], make: Callable[[Node, Dir
     y = n.b.concat([n.b.expand_dims(o, [1]) for o in outputs], 1)
     results: list[Value | None] = [n.b.transpose(y, [2, 0, 1, 3]) if batch_first else y]
     results.append(n.b.concat([n.b.expand_dims(h, [axis]) for h in finals], axis))
-    results.append(n.b.concat([n.b.expand_dims(c, [axis]) for c in cells if c is not None], axis) if with_cell else None)
+    results.append(
+        n.b.concat([n.b.expand_dims(c, [axis]) for c in cells if c is not None], axis) if with_cell else None
+    )
     return results
 
 

@@ -16,7 +16,7 @@ CUBIC = -0.75
 
 
 def _mode(n: Node) -> str:
-    mode = n.str("mode", "nearest")
+    mode = n.text("mode", "nearest")
     if mode not in _MODES:
         raise n.invalid(f"has the mode '{mode}'")
     return _MODES[mode]
@@ -28,7 +28,7 @@ def upsample(n: Node) -> Value:
     x = n.x()
     shape = n.static(x)
     if n.version < 7:
-        scales = [1.0, 1.0, n.float("height_scale"), n.float("width_scale")]
+        scales = [1.0, 1.0, n.real("height_scale"), n.real("width_scale")]
     elif n.version < 9:
         scales = [float(s) for s in n.attributes.get("scales", [])]
     else:
@@ -49,7 +49,7 @@ def resize(n: Node) -> Value:
     legacy = n.version < 11
     axes = n.resolve_all(n.maybe_ints("axes") or list(range(x.rank)), x.rank)
     scales, sizes = _scales_and_sizes(n, x, axes, 1 if legacy else 2)
-    coordinate = "asymmetric" if legacy else n.str("coordinate_transformation_mode", "half_pixel")
+    coordinate = "asymmetric" if legacy else n.text("coordinate_transformation_mode", "half_pixel")
     if coordinate == "align_corners" and not n.flag("antialias"):
         coordinate, scales = "asymmetric", _corner_scales(x, scales)
     roi: list[float] = []
@@ -60,12 +60,12 @@ def resize(n: Node) -> Value:
         x,
         mode=_mode(n),
         coordinate=coordinate,
-        nearest="floor" if legacy else n.str("nearest_mode", "round_prefer_floor"),
+        nearest="floor" if legacy else n.text("nearest_mode", "round_prefer_floor"),
         scales=scales,
         roi=roi,
-        cubic_a=n.float("cubic_coeff_a", -0.75),
+        cubic_a=n.real("cubic_coeff_a", -0.75),
         exclude_outside=n.flag("exclude_outside"),
-        extrapolation=n.float("extrapolation_value", 0.0),
+        extrapolation=n.real("extrapolation_value", 0.0),
         antialias=n.flag("antialias"),
         shape=tuple(sizes),
     )
@@ -88,7 +88,7 @@ def _scales_and_sizes(n: Node, x: Value, axes: list[int], i: int) -> tuple[list[
             scales[axis], sizes[axis] = factor, math.floor(shape[axis] * factor)
         return scales, sizes
     wanted = [t / shape[axis] if shape[axis] else 1.0 for axis, t in zip(axes, targets, strict=True)]
-    policy = n.str("keep_aspect_ratio_policy", "stretch")
+    policy = n.text("keep_aspect_ratio_policy", "stretch")
     for axis, factor, target in zip(axes, wanted, targets, strict=True):
         if policy == "stretch":
             scales[axis], sizes[axis] = factor, int(target)
@@ -164,9 +164,7 @@ class _Sampler:
         for d, position in enumerate(whole):
             size = self.spatial[d]
             if self.padding == "zeros":
-                here = b.binary(
-                    "logical_and", b.compare("ge", position, 0.0), b.compare("le", position, size - 1.0)
-                )
+                here = b.binary("logical_and", b.compare("ge", position, 0.0), b.compare("le", position, size - 1.0))
                 inside = here if inside is None else b.binary("logical_and", inside, here)
             elif self.padding == "reflection":
                 # Truncated toward zero, like the position of a pixel.
@@ -222,8 +220,8 @@ def grid_sample(n: Node) -> Value:
     """x at the positions of a grid, in [-1, 1] along each dimension, the last dimension first."""
     x, grid = n.x(0), n.x(1)
     rank = x.rank - 2
-    mode = {"bilinear": "linear", "bicubic": "cubic"}.get(n.str("mode", "linear"), n.str("mode", "linear"))
-    padding = n.str("padding_mode", "zeros")
+    mode = {"bilinear": "linear", "bicubic": "cubic"}.get(n.text("mode", "linear"), n.text("mode", "linear"))
+    padding = n.text("padding_mode", "zeros")
     if mode not in ("linear", "nearest", "cubic") or padding not in ("zeros", "border", "reflection"):
         raise n.invalid(f"has the mode '{mode}' and the padding mode '{padding}'")
     if grid.shape[-1] != rank or grid.rank != x.rank:

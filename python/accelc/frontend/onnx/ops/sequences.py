@@ -10,7 +10,7 @@ from accelc.frontend.onnx.values import AnyValue, Optional, Sequence, Value
 @handler("SequenceEmpty")
 def sequence_empty(n: Node) -> Sequence:
     """A sequence of nothing."""
-    nn_dtype(n.int("dtype", 1), "SequenceEmpty")
+    nn_dtype(n.integer("dtype", 1), "SequenceEmpty")
     return Sequence(())
 
 
@@ -99,20 +99,20 @@ def split_to_sequence(n: Node) -> Sequence:
 @handler("Optional")
 def optional(n: Node) -> Optional:
     """An optional that holds the input, or nothing."""
-    return Optional(n.any(0) if n.has(0) else None)
+    return Optional(n.value(0) if n.has(0) else None)
 
 
 @handler("OptionalHasElement")
 def optional_has_element(n: Node) -> Value:
     """Whether there is something."""
-    held = n.any(0) if n.has(0) else None
+    held = n.value(0) if n.has(0) else None
     return n.b.const(held.item is not None if isinstance(held, Optional) else held is not None)
 
 
 @handler("OptionalGetElement")
 def optional_get_element(n: Node) -> AnyValue:
     """What an optional holds."""
-    held = n.any(0)
+    held = n.value(0)
     if not isinstance(held, Optional):
         return held
     if held.item is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-
 from accelc.frontend.onnx.registry import Node, handler
 from accelc.frontend.onnx.values import AnyValue, Partial, Value
 
@@ -12,7 +11,7 @@ from accelc.frontend.onnx.values import AnyValue, Partial, Value
 @handler("Identity")
 def identity(n: Node) -> AnyValue:
     """The input itself."""
-    return n.any(0)
+    return n.value(0)
 
 
 @handler("Reshape")
@@ -65,7 +64,7 @@ def _reshape_partially(n: Node, x: Value, sizes: Value, partial: Partial) -> Val
 def flatten(n: Node) -> Value:
     """A matrix: what is before the axis by what is from it on."""
     x = n.x()
-    axis = n.int("axis", 1)
+    axis = n.integer("axis", 1)
     if not -x.rank <= axis <= x.rank:
         raise n.invalid(f"has axis {axis} for {x.type}")
     axis = axis + x.rank if axis < 0 else axis
@@ -131,7 +130,7 @@ def split(n: Node) -> list[Value]:
         total = x.shape[axis]
         if total is None:
             raise n.unsupported(f"of {x.type} along axis {axis}, whose size is unknown,")
-        count = n.int("num_outputs", len(n.wanted))
+        count = n.integer("num_outputs", len(n.wanted))
         part = -(-total // count)
         sizes = [min(part, total - i * part) for i in range(count)]
         if n.version < 18 and total % count:
@@ -187,8 +186,8 @@ def pad(n: Node) -> Value:
     fill: Value | None = None
     if n.version < 11:
         pads = n.ints("paddings" if n.version < 2 else "pads")
-        if n.float("value", 0.0):
-            fill = n.b.scalar(n.float("value"), x)
+        if n.real("value", 0.0):
+            fill = n.b.scalar(n.real("value"), x)
     else:
         pads = n.constant_ints(1, "pads")
         given = n.maybe(2)
@@ -199,7 +198,7 @@ def pad(n: Node) -> Value:
     low, high = [0] * x.rank, [0] * x.rank
     for i, axis in enumerate(axes):
         low[axis], high[axis] = pads[i], pads[i + len(axes)]
-    mode = n.str("mode", "constant")
+    mode = n.text("mode", "constant")
     if mode == "constant":
         return n.b.pad(x, low, high, fill if fill is not None else 0)
     if mode not in ("reflect", "edge", "wrap"):
@@ -251,11 +250,11 @@ def depth_to_space(n: Node) -> Value:
     """Channels moved into blocks of space."""
     x = n.x()
     b, c, h, w = _nchw(n, x)
-    k = n.int("blocksize")
+    k = n.integer("blocksize")
     if c % (k * k):
         raise n.invalid(f"cannot move the channels of {x.type} into blocks of {k}x{k}")
     rest = c // (k * k)
-    if n.str("mode", "DCR") == "DCR":
+    if n.text("mode", "DCR") == "DCR":
         parts = n.b.transpose(n.b.reshape(x, [b, k, k, rest, h, w]), [0, 3, 4, 1, 5, 2])
     else:
         parts = n.b.transpose(n.b.reshape(x, [b, rest, k, k, h, w]), [0, 1, 4, 2, 5, 3])
@@ -267,11 +266,11 @@ def space_to_depth(n: Node) -> Value:
     """Blocks of space moved into channels."""
     x = n.x()
     b, c, h, w = _nchw(n, x)
-    k = n.int("blocksize")
+    k = n.integer("blocksize")
     if h % k or w % k:
         raise n.invalid(f"cannot cut {x.type} into blocks of {k}x{k}")
     blocks = n.b.reshape(x, [b, c, h // k, k, w // k, k])
-    perm = [0, 1, 3, 5, 2, 4] if n.str("mode", "DCR") == "CRD" else [0, 3, 5, 1, 2, 4]
+    perm = [0, 1, 3, 5, 2, 4] if n.text("mode", "DCR") == "CRD" else [0, 3, 5, 1, 2, 4]
     return n.b.reshape(n.b.transpose(blocks, perm), [b, c * k * k, h // k, w // k])
 
 
@@ -307,5 +306,3 @@ def reverse_sequence(n: Node) -> Value:
     idx = n.b.select(n.b.compare("lt", step, lengths), reversed_step, step)
     idx = n.b.reshape(idx, [*shape[:2], *([1] * (x.rank - 2))])
     return n.b.op("gather_elements", x, n.b.broadcast_to(idx, shape), axis=time)
-
-

@@ -77,7 +77,7 @@ def _two_sided(n: Node, x: Value, axis: int, length: int) -> Value:
 def stft(n: Node) -> Value:
     """Transforms of windows of a signal."""
     x = n.x(0)
-    batch, length, parts = n.static(x)
+    length = n.static(x)[1]
     step = n.constant_ints(1, "frame_step")[0]
     window = n.maybe(2)
     size = n.constant_ints(3, "frame_length")[0] if n.has(3) else n.static(window)[0] if window is not None else 0
@@ -96,7 +96,7 @@ def mel_weight_matrix(n: Node) -> Value:
     """Triangular filters, equally spaced on the mel scale (``2595 log10(1 + f / 700)``)."""
     names = ("num_mel_bins", "dft_length", "sample_rate", "lower_edge_hertz", "upper_edge_hertz")
     bins, length, rate, low, high = (n.constant(i, name).reshape(-1)[0] for i, name in enumerate(names))
-    dtype = nn_dtype(n.int("output_datatype", 1), "the result of MelWeightMatrix")
+    dtype = nn_dtype(n.integer("output_datatype", 1), "the result of MelWeightMatrix")
     spectrum = int(length) // 2 + 1
     mel = 2595.0 * np.log10(1.0 + np.array([low, high], np.float64) / 700.0)
     edges = mel[0] + np.arange(int(bins) + 2) * ((mel[1] - mel[0]) / (int(bins) + 2))

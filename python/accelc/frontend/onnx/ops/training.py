@@ -33,7 +33,7 @@ PREVIEW = "ai.onnx.preview.training"
 def _rate(n: Node, decay: str) -> Value:
     """The learning rate, divided by ``1 + T * decay``."""
     rate, step = n.x(0), n.b.cast(n.x(1), n.x(0).dtype)
-    return n.b.div(rate, n.b.add(n.b.mul(step, n.float(decay, 0.0)), 1.0))
+    return n.b.div(rate, n.b.add(n.b.mul(step, n.real(decay, 0.0)), 1.0))
 
 
 def _groups(n: Node, count: int) -> tuple[int, list[list[Value]]]:
@@ -50,9 +50,9 @@ def adagrad(n: Node) -> list[Value]:
     _, (xs, gs, hs) = _groups(n, 3)
     news, sums = [], []
     for x, gradient, h in zip(xs, gs, hs, strict=True):
-        g = n.b.add(gradient, n.b.mul(x, n.float("norm_coefficient", 0.0)))
+        g = n.b.add(gradient, n.b.mul(x, n.real("norm_coefficient", 0.0)))
         total = n.b.add(h, n.b.mul(g, g))
-        news.append(n.b.sub(x, n.b.div(n.b.mul(g, rate), n.b.add(n.b.op("sqrt", total), n.float("epsilon", 0.0)))))
+        news.append(n.b.sub(x, n.b.div(n.b.mul(g, rate), n.b.add(n.b.op("sqrt", total), n.real("epsilon", 0.0)))))
         sums.append(total)
     return [*news, *sums]
 
@@ -60,15 +60,15 @@ def adagrad(n: Node) -> list[Value]:
 @handler("Momentum", domain=PREVIEW)
 def momentum(n: Node) -> list[Value]:
     """One step of gradient descent with momentum."""
-    alpha, beta = n.float("alpha"), n.float("beta")
+    alpha, beta = n.real("alpha"), n.real("beta")
     _, (xs, gs, vs) = _groups(n, 3)
     first = n.b.compare("gt", n.x(1), 0)
     beta_adjusted = n.b.select(first, n.b.const(beta, n.x(0).dtype), n.b.const(1.0, n.x(0).dtype))
     news, velocities = [], []
     for x, gradient, v in zip(xs, gs, vs, strict=True):
-        g = n.b.add(gradient, n.b.mul(x, n.float("norm_coefficient", 0.0)))
+        g = n.b.add(gradient, n.b.mul(x, n.real("norm_coefficient", 0.0)))
         velocity = n.b.add(n.b.mul(v, alpha), n.b.mul(g, beta_adjusted))
-        step = n.b.add(g, n.b.mul(velocity, alpha)) if n.str("mode") == "nesterov" else velocity
+        step = n.b.add(g, n.b.mul(velocity, alpha)) if n.text("mode") == "nesterov" else velocity
         news.append(n.b.sub(x, n.b.mul(step, n.x(0))))
         velocities.append(velocity)
     return [*news, *velocities]
@@ -77,7 +77,7 @@ def momentum(n: Node) -> list[Value]:
 @handler("Adam", domain=PREVIEW)
 def adam(n: Node) -> list[Value]:
     """One step of Adam (Kingma and Ba, 2015)."""
-    alpha, beta, epsilon = n.float("alpha", 0.9), n.float("beta", 0.999), n.float("epsilon", 0.0)
+    alpha, beta, epsilon = n.real("alpha", 0.9), n.real("beta", 0.999), n.real("epsilon", 0.0)
     _, (xs, gs, vs, hs) = _groups(n, 4)
     rate, step = n.x(0), n.b.cast(n.x(1), n.x(0).dtype)
     one = n.b.const(1.0, rate.dtype)
@@ -86,10 +86,10 @@ def adam(n: Node) -> list[Value]:
         n.b.sub(one, n.b.op("pow", n.b.const(alpha, rate.dtype), step)),
     )
     rate = n.b.select(n.b.compare("gt", n.x(1), 0), n.b.mul(rate, corrected), rate)
-    post = n.float("norm_coefficient_post", 0.0)
+    post = n.real("norm_coefficient_post", 0.0)
     news, firsts, seconds = [], [], []
     for x, gradient, v, h in zip(xs, gs, vs, hs, strict=True):
-        g = n.b.add(gradient, n.b.mul(x, n.float("norm_coefficient", 0.0)))
+        g = n.b.add(gradient, n.b.mul(x, n.real("norm_coefficient", 0.0)))
         first = n.b.add(n.b.mul(v, alpha), n.b.mul(g, 1.0 - alpha))
         second = n.b.add(n.b.mul(h, beta), n.b.mul(n.b.mul(g, g), 1.0 - beta))
         new = n.b.sub(x, n.b.div(n.b.mul(first, rate), n.b.add(n.b.op("sqrt", second), epsilon)))
@@ -97,5 +97,3 @@ def adam(n: Node) -> list[Value]:
         firsts.append(first)
         seconds.append(second)
     return [*news, *firsts, *seconds]
-
-
