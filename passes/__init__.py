@@ -14,6 +14,7 @@ import importlib
 from accelc.passes.graph import kernels_of
 
 PASS_MODULES = (
+    "nn_infer_shapes",
     "nn_fold",
     "nn_simplify",
     "nn_recognize",
@@ -22,6 +23,7 @@ PASS_MODULES = (
     "nn_decompose",
     "nn_place",
     "nn_fuse",
+    "nn_demote",
     "nn_outline",
     "nn_to_linalg",
     "plan_memory",

@@ -7,9 +7,11 @@ from typing import Literal
 
 from accelc.core.pass_ import Pass
 from accelc.passes.nn_decompose import NnDecompose
+from accelc.passes.nn_demote import NnDemote
 from accelc.passes.nn_fold import NnFold
 from accelc.passes.nn_fold_norms import NnFoldNorms
 from accelc.passes.nn_fuse import NnFuse
+from accelc.passes.nn_infer_shapes import NnInferShapes
 from accelc.passes.nn_layout import NnLayout
 from accelc.passes.nn_outline import NnOutline
 from accelc.passes.nn_place import NnPlace
@@ -26,16 +28,20 @@ class GraphOptions:
     layout: ``nhwc`` or ``nchw`` for convolutions and pools.
     demote: the format that values between kernels are stored in (``bf16``, ``f16``), or "" for as the model says.
     unsupported: names of `nn` ops (without ``nn.``) that run on the host instead, as of `NnPlace`.
+    dims: a size for each symbolic dimension.
     """
 
     layout: Literal["nhwc", "nchw"] = "nhwc"
-    demote: str = ""
+    demote: Literal["", "bf16", "f16"] = ""
     unsupported: tuple[str, ...] = ()
+    dims: tuple[tuple[str, int], ...] = ()
 
 
 def graph_passes(options: GraphOptions = GraphOptions()) -> tuple[Pass, ...]:
     """The passes in order. Why each stands where it does is in its ``requires`` and ``establishes``."""
+    demotion: tuple[Pass, ...] = (NnDemote(format=options.demote),) if options.demote else ()
     return (
+        NnInferShapes(dims=dict(options.dims)),
         NnFold(),
         NnSimplify(),
         NnRecognize(),
@@ -46,6 +52,7 @@ def graph_passes(options: GraphOptions = GraphOptions()) -> tuple[Pass, ...]:
         NnSimplify(),
         NnPlace(unsupported=options.unsupported),
         NnFuse(),
+        *demotion,
         NnOutline(),
         NnToLinalg(),
         PlanMemory(),
