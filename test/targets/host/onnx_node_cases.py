@@ -1,7 +1,7 @@
 """onnx's node cases compiled for the host and run as native code.
 
-    python test/targets/host/onnx_node_cases.py [PATTERN]     # a summary
-    python test/targets/host/onnx_node_cases.py --update      # also writes the list of passing cases
+python test/targets/host/onnx_node_cases.py [PATTERN]     # a summary
+python test/targets/host/onnx_node_cases.py --update      # also writes the list of passing cases
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ Array = np.ndarray[Any, Any]
 GOLDEN = Path(__file__).with_suffix(".txt")
 
 
-def host_runner(
-    model: onnx.ModelProto, inputs: Mapping[str, Array], bound: Mapping[str, Array]
-) -> Sequence[Array]:
+def host_runner(model: onnx.ModelProto, inputs: Mapping[str, Array], bound: Mapping[str, Array]) -> Sequence[Array]:
     """Import, all passes, native code, run: as `accelc.compile` does, in this process and without a cache."""
     from accelc import driver
     from accelc.core.pass_ import PassContext
