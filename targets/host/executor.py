@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from accelc.targets.host._host import Program
 
 from accelc.core.diagnostics import ArtifactError, UsageError
 from accelc.core.plan import DTYPES, Buffer, Copy, Launch, Plan
 from accelc.core.target import HostKernels, KernelCode
-from accelc.targets.host._host import Program
 from accelc.targets.host.loader import LoadedCode
 
 Array = np.ndarray[Any, Any]
@@ -101,10 +101,12 @@ class HostExecutor:
         for buffer, index in self._of_kind["output"]:
             self._program.bind(buffer, outputs[index].ctypes.data)
         start = time.perf_counter()
-        steps = self._program.run_timed() if timed else self._program.run()
-        self.last_run = {"run_s": time.perf_counter() - start}
+        self.last_run = {}
         if timed:
-            self.last_run["step_s"] = steps
+            self.last_run["step_s"] = self._program.run_timed()
+        else:
+            self._program.run()
+        self.last_run["run_s"] = time.perf_counter() - start
         return list(outputs)
 
     def _check(self, inputs: Sequence[Any]) -> list[Array]:
@@ -139,7 +141,9 @@ class HostKernelTable:
                 raise UsageError(f"argument {i} of kernel '{kernel}' is not contiguous")
             program.bind(i, array.ctypes.data)
         program.bind_workspace(0, self._workspace.ctypes.data)
-        program.add_step(self._loaded.addresses[kernel], int(self._code[kernel].meta["tiles"]), list(range(len(arrays))))
+        program.add_step(
+            self._loaded.addresses[kernel], int(self._code[kernel].meta["tiles"]), list(range(len(arrays)))
+        )
         program.run()
 
 

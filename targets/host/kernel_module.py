@@ -55,7 +55,7 @@ def name_of(kernel: Any) -> str:
 
 def num_outputs(function: Any) -> int:
     """How many of the entry's last arguments are outputs."""
-    return ir.IntegerAttr(function.attributes["accelc.num_outputs"]).value
+    return int(ir.IntegerAttr(function.attributes["accelc.num_outputs"]).value)
 
 
 def set_launch(kernel: Any, tiles: int, workspace_bytes: int) -> None:

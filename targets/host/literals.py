@@ -1,6 +1,7 @@
 """Rewrites the floating-point literals of LLVM 24's textual IR for LLVM 22, which differs in nothing else.
 
-LLVM 24 prints ``1.000000e-01``, ``-inf``, ``+qnan``, ``+nan(0x1)`` and ``f0x3DCCCCCD``; LLVM 22 reads a decimal only where it
+LLVM 24 prints ``1.000000e-01``, ``-inf``, ``+qnan``, ``+nan(0x1)`` and ``f0x3DCCCCCD``; LLVM 22 reads a decimal only
+where it
 is exact, and everything else as bits: ``0xH3C00`` (half), ``0xR3F80`` (bfloat), and for float and double the 64 bits of
 the value as a double. A literal's type is the last floating-point type before it on its line.
 """

@@ -13,7 +13,7 @@ Array = np.ndarray[Any, Any]
 
 @store_function("host-pack-panels")
 def pack_panels(array: Array, *, shape: list[int], perm: list[int], dim: int, tile: int) -> Array:
-    """The array (seen as ``shape``) in panels of ``tile`` along ``dim``, padded with zeros: what `linalg.unpack` undoes."""
+    """The array (seen as ``shape``) in zero-padded panels of ``tile`` along ``dim``: what `linalg.unpack` undoes."""
     array = array.reshape(shape)
     padding = [(0, -array.shape[d] % tile if d == dim else 0) for d in range(array.ndim)]
     padded = np.pad(array, padding) if any(after for _, after in padding) else array

@@ -21,13 +21,15 @@ from accelc.targets.host.codegen.reader import (
 
 # Ops that take tens of instructions or a library call: worth computing once.
 _EXPENSIVE = frozenset({"arith.divf", "arith.remf"})
-_CHEAP_MATH = frozenset({"math.absf", "math.absi", "math.ceil", "math.floor", "math.fma", "math.roundeven", "math.trunc"})
+_CHEAP_MATH = frozenset(
+    {"math.absf", "math.absi", "math.ceil", "math.floor", "math.fma", "math.roundeven", "math.trunc"}
+)
 
 
 @dataclass
 class Uses:
     """loads: positions in memory. reductions: which, and at which index. opaque: whether positions matter beyond memory
-    (`linalg.index`, gathers), so that dimensions cannot be merged. generics: the elementwise ones inlined, with indices.
+    (`linalg.index`, gathers), so that dimensions cannot be merged. generics: the elementwise ones inlined.
     """
 
     loads: list[Linear] = field(default_factory=list)
@@ -121,9 +123,7 @@ def used_arguments(body: Body) -> set[int]:
 def is_expensive(body: Body) -> bool:
     """Whether a body costs tens of cycles an element."""
     ops = [i.text for i in body.instructions if i.kind == "op"]
-    return len(ops) > 8 or any(
-        op in _EXPENSIVE or (op.startswith("math.") and op not in _CHEAP_MATH) for op in ops
-    )
+    return len(ops) > 8 or any(op in _EXPENSIVE or (op.startswith("math.") and op not in _CHEAP_MATH) for op in ops)
 
 
 def _position(tensor: Tensor, index: Index, memory: Container[Tensor]) -> Linear | None:

@@ -1,7 +1,8 @@
-"""The contraction family: register tiles of rows times columns, columns in vectors, the epilogue before the tile is left.
+"""The contraction family: register tiles of rows times columns, columns in vectors, the epilogue before the tile is
+left.
 
-A panel of B (some columns, all sums) is used by all rows before the next one; it comes from the weights packed that way,
-or is packed into the workspace first where B's columns are not consecutive, or is read in place.
+A panel of B (some columns, all sums) is used by all rows before the next one; it comes from the weights packed that
+way, or is packed into the workspace first where B's columns are not consecutive, or is read in place.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from accelc.targets.host.codegen.tiles import RegisterTile, register_tile
 from accelc.targets.host.codegen.writer import vector_type
 from accelc.targets.host.cpu import Cpu
 
-# An epilogue with more ops an element than this runs in a loop over the tile's rows, from L1, instead of unrolled from registers.
+# An epilogue with more ops an element than this runs in a loop over the tile's rows, from L1, instead of unrolled
+# from registers.
 _UNROLLED_EPILOGUE = 8
 # Fewer tiles than this leave threads idle, so rows are divided too.
 _ENOUGH_TILES = 16
@@ -98,7 +100,7 @@ class ContractionWriter:
             if result:
                 outer = result[-1]
                 loads = [self._load_coefficients(d) for d in (outer, dim)]
-                coefficients = [((outer.a, outer.b, outer.c), (dim.a, dim.b, dim.c))] + [tuple(loads)]
+                coefficients = [((outer.a, outer.b, outer.c), (dim.a, dim.b, dim.c)), tuple(loads)]
                 if all(o == i * dim.extent for os, is_ in coefficients for o, i in zip(os, is_, strict=True)):
                     result[-1] = replace(dim, extent=outer.extent * dim.extent)
                     continue

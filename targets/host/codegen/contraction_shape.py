@@ -1,7 +1,7 @@
 """Recognizes a contraction (matrix products, attention, convolutions) in a kernel, whatever order its dimensions have.
 
-A contraction multiplies an element of A with one of B and adds up; every operand's address is linear in the dimensions. A
-convolution is one too: its output position and its window position both move A's address.
+A contraction multiplies an element of A with one of B and adds up; every operand's address is linear in the
+dimensions. A convolution is one too: its output position and its window position both move A's address.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Multiply:
 class Contraction:
     """A contraction with its epilogue.
 
-    core: the contraction. value: the output, elementwise in core. index: core's output index in dimensions of ``value``.
+    core: the contraction. value: the output, elementwise in core. index: core's output index in dimensions of
+    ``value``.
     a, b: operands in core's inputs by number. batch, rows, columns, sums: its dimensions; the last of ``columns`` is
     consecutive in the output. panels: B's layout, if its columns come in panels (an `Unpack`).
     """
@@ -167,9 +168,7 @@ def _classified(
         return None
     source = core.op.inputs[b]
     panels = source if isinstance(source, Unpack) else None
-    return Contraction(
-        core, kernel.outputs[0], at, multiply, 1 - b, b, batch, rows, columns, sums, panels, epilogue
-    )
+    return Contraction(core, kernel.outputs[0], at, multiply, 1 - b, b, batch, rows, columns, sums, panels, epilogue)
 
 
 def _address(ev: Evaluator, core: Generic, operand: int) -> Linear:

@@ -384,7 +384,7 @@ class Evaluator:
         return self.apply(instruction.text, operands, instruction.element, instruction.attributes)
 
     def apply(self, op: str, operands: list[Val], element: str, attributes: str = "") -> Val:
-        """One `arith` or `math` op, on vectors where an operand is one. A product that is added to something is fused with it."""
+        """One `arith` or `math` op, on vectors where an operand is one; adding to a product is fused."""
         lanes = max((v.lanes for v in operands), default=1)
         linear = _linear_result(op, operands)
         operands = [self.widen(v, lanes) for v in operands]
@@ -522,5 +522,3 @@ def _linear_result(op: str, operands: list[Val]) -> Linear | None:
     if op == "arith.muli" and not left.terms:
         return right * left.const
     return None
-
-

@@ -59,7 +59,9 @@ class KernelWriter:
         """A part of the (per thread) workspace."""
         memory = Memory(f"%w{len(self._views)}", size, element)
         offset = self.writer.integer(self._workspace)
-        self._views.append(f"{memory.name} = memref.view %workspace[{offset}][] : memref<WORKSPACExi8> to {memory.type}")
+        self._views.append(
+            f"{memory.name} = memref.view %workspace[{offset}][] : memref<WORKSPACExi8> to {memory.type}"
+        )
         self._workspace += -(-size * element_bytes(element) // 64) * 64
         return memory
 
@@ -115,9 +117,11 @@ class KernelWriter:
         low: str | None = None,
         high: str | None = None,
     ) -> list[str]:
-        """Goes over ``[0, extent)`` in vectors: ``emit(position, carried)`` is written for whole vectors and for the tail.
+        """Goes over ``[0, extent)`` in vectors: ``emit(position, carried)`` is written for whole vectors and for the
+        tail.
 
-        With ``low`` and ``high`` (names of index values, multiples of ``lanes``) it goes over that part, which has no tail.
+        With ``low`` and ``high`` (names of index values, multiples of ``lanes``) it goes over that part, which has no
+        tail.
         """
         ev = self.evaluator
         values = [name for name, _ in carried]

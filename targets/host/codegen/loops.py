@@ -25,7 +25,8 @@ from accelc.targets.host.codegen.reader import (
 )
 from accelc.targets.host.cpu import Cpu
 
-# A producer computed before the nests costs every thread all of its work, so large ones only make sense where it is little.
+# A producer computed before the nests costs every thread all of its work, so large ones only make sense where it is
+# little.
 _MAX_SCRATCH = 64 << 20
 
 
@@ -160,5 +161,3 @@ def _sources(tensor: Tensor) -> set[int]:
         elif isinstance(current, Reshape):
             work.append(current.source)
     return found
-
-

@@ -174,7 +174,7 @@ class Nest:
         """Some outputs side by side, so that they share what their windows have in common (see `Evaluator.value`)."""
         for group, at in zip(self.groups, position, strict=False):
             index[group[-1]] = at
-        group, extent = self.groups[-2][-1], self.extents[-2]
+        side, extent = self.groups[-2][-1], self.extents[-2]
         first = min(extent, 1)
 
         def block(lane: Linear, start: Linear, count: int) -> None:
@@ -182,7 +182,7 @@ class Nest:
                 for i in range(count):
                     inside = list(index)
                     inside[self.groups[-1][-1]] = lane
-                    inside[group] = start + i
+                    inside[side] = start + i
                     self._store(inside)
 
         def emit(lane: Linear, _: list[str]) -> list[str]:

@@ -13,7 +13,8 @@ from accelc.targets.host.codegen.writer import vector_type
 def pack_panel(
     kw: KernelWriter, source: Memory, start: Linear, sums: list[Dim], column: int, width: int, to: Memory, columns: int
 ) -> None:
-    """Copies ``source[start + sums + column * j]`` to ``to[flat sums * columns + j]``, for ``width`` columns; the rest is zero.
+    """Copies ``source[start + sums + column * j]`` to ``to[flat sums * columns + j]``, for ``width`` columns; the
+    rest is zero.
 
     column: the distance of columns in the source. columns: the panel's columns, of which ``width`` are used.
     """
@@ -57,7 +58,9 @@ def _copy_row(
         return
     with ev.vectors(1):
         for j in range(columns):
-            value = ev.load(source, start + j * column) if j < width else ev.constant(_zero(source.element), source.element)
+            value = (
+                ev.load(source, start + j * column) if j < width else ev.constant(_zero(source.element), source.element)
+            )
             ev.store(value, to, at + j)
 
 

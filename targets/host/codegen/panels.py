@@ -74,5 +74,3 @@ def _panels(writer: ContractionWriter, constants: Collection[int]) -> Panels | N
 
 def _of(names: list[str], wanted: list[str]) -> list[int]:
     return [names.index(n) for n in wanted if n in names]
-
-

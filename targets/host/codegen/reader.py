@@ -1,6 +1,7 @@
 """Reads a kernel on tensors into plain data, so that families look at Python objects and not at IR.
 
-Named linalg ops are generalized before. What has no form here raises `NotTileable`, and the kernel goes the path of plain loops.
+Named linalg ops are generalized before. What has no form here raises `NotTileable`, and the kernel goes the path of
+plain loops.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Insert(Tensor):
 
 @dataclass(frozen=True, eq=False)
 class Unpack(Tensor):
-    """``source`` holds this tensor in panels: ``[outer dims in order perm..., tile]``, where dimension ``dim`` is cut into tiles."""
+    """``source`` holds this tensor in panels, dimension ``dim`` cut into tiles: ``[dims in order perm..., tile]``."""
 
     source: Tensor
     perm: tuple[int, ...]
@@ -288,9 +289,7 @@ class _Reader:
                 self._constant(view.operation)
 
     def _generic(self, op: Any) -> None:
-        maps = tuple(
-            tuple(_linear(e) for e in m.value.results) for m in ir.ArrayAttr(op.attributes["indexing_maps"])
-        )
+        maps = tuple(tuple(_linear(e) for e in m.value.results) for m in ir.ArrayAttr(op.attributes["indexing_maps"]))
         parallel = tuple("parallel" in str(t) for t in ir.ArrayAttr(op.attributes["iterator_types"]))
         count = op.attributes["operandSegmentSizes"][0]
         operands = [self._operand(v) for v in op.operands]

@@ -75,7 +75,7 @@ def reduce_row(kw: KernelWriter, tensor: Generic, index: Index) -> None:
 
 
 def _merged(kw: KernelWriter, tensor: Generic, index: Index) -> list[list[int]] | None:
-    """The reduction dimensions in groups that are one loop each; None where lanes would not be consecutive in memory."""
+    """The reduction dimensions in groups of one loop each; None where lanes would not be consecutive in memory."""
     op = tensor.op
     names = {d: f"r{d}" for d in op.reductions}
     dims = {**invert(op.maps[-1], index), **{f"d{d}": Linear.var(n) for d, n in names.items()}}

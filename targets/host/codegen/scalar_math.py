@@ -1,11 +1,12 @@
 """Elementary functions on f32 as polynomials: a few units in the last place, infinities, NaNs and denormals right.
 
-Each function takes a builder and a value (a scalar or a vector) and returns the result. Nothing here branches or converts
-a NaN to an integer, so that vectors work lane by lane. Comparisons are ordered and select the value itself where they fail,
-so that NaN passes through every clamp.
+Each function takes a builder and a value (a scalar or a vector) and returns the result. Nothing here branches or
+converts
+a NaN to an integer, so that vectors work lane by lane. Comparisons are ordered and select the value itself where they
+fail, so that NaN passes through every clamp.
 
-Sources: exp and log follow S. L. Moshier's Cephes library (expf, logf); tanh and erf are the rational minimax approximations
-of the Eigen library; expm1 and log1p follow from exp's and log's kernels.
+Sources: exp and log follow S. L. Moshier's Cephes library (expf, logf); tanh and erf are the rational minimax
+approximations of the Eigen library; expm1 and log1p follow from exp's and log's kernels.
 """
 
 from __future__ import annotations
@@ -58,7 +59,6 @@ _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
 _LOG2_E = 1.44269504088896341
 # Adding 1.5 * 2**23 rounds to an integer, which then stands in the low bits.
 _MAGIC, _MAGIC_BITS = 12582912.0, 0x4B400000
-
 
 
 class F32Builder:
@@ -124,7 +124,9 @@ class F32Builder:
     def select(self, predicate: str, a: Any, b: Any, yes: Any, no: Any) -> Any:
         """``yes`` where ``a predicate b`` holds (ordered: never for NaN), else ``no``."""
         code = {"ogt": 2, "olt": 4, "oeq": 1}[predicate]
-        condition = dialect("arith").cmpf(ir.IntegerAttr.get(ir.IntegerType.get_signless(64), code), self.f(a), self.f(b))
+        condition = dialect("arith").cmpf(
+            ir.IntegerAttr.get(ir.IntegerType.get_signless(64), code), self.f(a), self.f(b)
+        )
         return self.op("arith.select", condition, self.f(yes), self.f(no), kind=self.kind)
 
     def clamp(self, x: Any, low: float, high: float) -> Any:

@@ -1,9 +1,11 @@
 """The Winograd family: 3x3 convolutions of stride 1 as 36 small matrix products, F(4x4, 3x3).
 
-A 6x6 piece of the input is transformed, multiplied with transformed filters channel by channel, and transformed back to a
-4x4 piece of the output: 36 multiplications where the convolution takes 144. Some rows of pieces go through all three steps
-together, so that what lies between stays in cache. Matrices: A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural
-Networks", 2016.
+A 6x6 piece of the input is transformed, multiplied with transformed filters channel by channel, and transformed back
+to a
+4x4 piece of the output: 36 multiplications where the convolution takes 144. Some rows of pieces go through all three
+steps
+together, so that what lies between stays in cache. Matrices: A. Lavin and S. Gray, "Fast Algorithms for Convolutional
+Neural Networks", 2016.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ _PIECES = 14
 
 @dataclass(frozen=True)
 class Shape:
-    """The parts of a Winograd kernel. result: the convolution's output, of which ``value`` is an elementwise function."""
+    """The parts of a Winograd kernel. result: the convolution's output; ``value`` is an elementwise function of it."""
 
     value: Tensor
     result: Tensor
@@ -244,12 +246,17 @@ class _WinogradWriter:
                 with ev.scope():
                     place = (row * self.shape.columns + column) * stride + feature
                     window = [
-                        [ev.load(self.products, place + (i * WINDOW + j) * (self.pieces * stride)).name for j in range(WINDOW)]
+                        [
+                            ev.load(self.products, place + (i * WINDOW + j) * (self.pieces * stride)).name
+                            for j in range(WINDOW)
+                        ]
                         for i in range(WINDOW)
                     ]
                     outputs = transform(self.kw.writer, _OUTPUT, window, ev.lanes)
                     for i in range(PIECE):
-                        self._store_row(outputs[i * PIECE : i * PIECE + PIECE], (image, top * PIECE + i, column, feature))
+                        self._store_row(
+                            outputs[i * PIECE : i * PIECE + PIECE], (image, top * PIECE + i, column, feature)
+                        )
                 return []
 
             self.kw.sweep(features, self._lanes(features), emit)

@@ -89,7 +89,9 @@ def _arguments_to_memrefs(function: Any, name: str) -> None:
             tensor_type = ir.RankedTensorType(argument.type)
             if not tensor_type.has_static_shape:
                 raise UnsupportedError(f"kernel '{name}' has an argument of type {tensor_type}; shapes must be static")
-            memref = block.add_argument(ir.MemRefType.get(tensor_type.shape, tensor_type.element_type), argument.location)
+            memref = block.add_argument(
+                ir.MemRefType.get(tensor_type.shape, tensor_type.element_type), argument.location
+            )
             writable = i >= len(arguments) - outputs
             value = bufferization.to_tensor(argument.type, memref, restrict=True, writable=writable)
             argument.replace_all_uses_with(value)

@@ -46,7 +46,9 @@ class HostPackWeights(Pass):
             launches = _launches(module.operation)
             for kernel in kernels(module):
                 packing = _pack(kernel, cpu(self.machine), self.winograd)
-                for launch in launches.get(name_of(kernel), []) if packing else []:
+                if packing is None:
+                    continue
+                for launch in launches.get(name_of(kernel), []):
                     _rewrite_launch(launch, packing, context.store)
             _erase_unused(module.operation)
 

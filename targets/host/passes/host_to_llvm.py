@@ -11,8 +11,8 @@ from accelc.targets.host.kernel_module import ENTRY, entry, kernels, run_pipelin
 
 _BODY = "body"
 
-# The order matters: subviews fold into loads before metadata is expanded; bf16 arithmetic becomes f32 arithmetic and bit
-# operations before math goes to LLVM; and libm is the last resort, for what LLVM has no instruction for.
+# The order matters: subviews fold into loads before metadata is expanded; bf16 arithmetic becomes f32 arithmetic and
+# bit operations before math goes to LLVM; and libm is the last resort, for what LLVM has no instruction for.
 _LOWER = ",".join(
     [
         "fold-memref-alias-ops",
@@ -71,7 +71,9 @@ def _lower(kernel: Any) -> None:
         attributes = op.operation.attributes
         if op.operation.name == "llvm.func" and ir.StringAttr(attributes["sym_name"]).value == _BODY:
             attributes["linkage"] = ir.Attribute.parse("#llvm.linkage<internal>")
-            attributes["passthrough"] = ir.Attribute.parse('["noinline", ["prefer-vector-width", "512"], ["min-legal-vector-width", "512"]]')
+            attributes["passthrough"] = ir.Attribute.parse(
+                '["noinline", ["prefer-vector-width", "512"], ["min-legal-vector-width", "512"]]'
+            )
     _append_entry(kernel, len(types) - 2)
 
 

@@ -49,7 +49,9 @@ class Conv:
         tensor.yield %z : f32
       }} : {x} to {padded}"""
         op = "depthwise_conv_2d_nhwc_hwc" if self.depthwise else "conv_2d_nhwc_hwcf"
-        attributes = f"dilations = dense<{self.dilation}> : tensor<2xi64>, strides = dense<{self.stride}> : tensor<2xi64>"
+        attributes = (
+            f"dilations = dense<{self.dilation}> : tensor<2xi64>, strides = dense<{self.stride}> : tensor<2xi64>"
+        )
         mark = " {accelc.constant}" if constant else ""
         extra, ins, types, args = "", "%c, %b", f"{o}, {b}", "%c0: f32, %b0: f32"
         maps, add = "#id, #c", "%s = arith.addf %c0, %b0 : f32"
@@ -61,13 +63,15 @@ class Conv:
     #id = affine_map<(n, h, w, c) -> (n, h, w, c)>
     #c = affine_map<(n, h, w, c) -> (c)>
     module @kernel {{
-    func.func @entry(%x: {x}, %w: {w}{mark}, %b: {b}{mark}, {extra}%out: {o}) -> {o} attributes {{accelc.num_outputs = 1 : i64}} {{
+    func.func @entry(%x: {x}, %w: {w}{mark}, %b: {b}{mark}, {extra}%out: {o}) -> {o}
+        attributes {{accelc.num_outputs = 1 : i64}} {{
       %z = arith.constant 0.0 : f32
       {pad if p else ""}
       %e = tensor.empty() : {o}
       %f = linalg.fill ins(%z : f32) outs(%e : {o}) -> {o}
       %c = linalg.{op} {{{attributes}}} ins({"%p" if p else "%x"}, %w : {padded if p else x}, {w}) outs(%f : {o}) -> {o}
-      %g = linalg.generic {{indexing_maps = [{maps}, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}}
+      %g = linalg.generic {{indexing_maps = [{maps}, #id],
+          iterator_types = ["parallel", "parallel", "parallel", "parallel"]}}
           ins({ins} : {types}) outs(%out : {o}) {{
       ^bb0({args}, %acc: f32):
         {add}

@@ -32,7 +32,9 @@ def test_convolution(conv: Conv) -> None:
 
 
 @pytest.mark.parametrize("kind", ["max", "sum"])
-@pytest.mark.parametrize(("channels", "size", "kernel", "stride", "pad"), [(20, 9, 3, 2, 1), (3, 6, 2, 2, 0), (40, 7, 7, 1, 0)])
+@pytest.mark.parametrize(
+    ("channels", "size", "kernel", "stride", "pad"), [(20, 9, 3, 2, 1), (3, 6, 2, 2, 0), (40, 7, 7, 1, 0)]
+)
 def test_pool(kind: str, channels: int, size: int, kernel: int, stride: int, pad: int) -> None:
     x = np.random.default_rng(0).standard_normal((1, size, size, channels)).astype("f")
     value = -np.inf if kind == "max" else 0

@@ -1,9 +1,8 @@
 """Any kernel compiles and is right through the path of plain loops."""
 
-import ml_dtypes  # noqa: F401  (registers bfloat16 with numpy)
+import ml_dtypes
 import numpy as np
 import pytest
-
 from host_kernels import elementwise_kernel, run_kernel
 
 
