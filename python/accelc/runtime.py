@@ -129,7 +129,8 @@ def _check(spec: TensorSpec, value: Any) -> Array:
         raise UsageError(f"input '{spec.name}' must be {wanted}, not {array.dtype}")
     if array.shape != spec.shape:
         raise UsageError(f"input '{spec.name}' must have shape {list(spec.shape)}, not {list(array.shape)}")
-    return np.ascontiguousarray(array)
+    # Not np.ascontiguousarray alone: it gives arrays of rank 0 a dimension.
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 
 def load(path: str | Path, *, threads: int = 1, **executor_options: Any) -> Executable:

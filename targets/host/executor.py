@@ -121,7 +121,7 @@ class HostExecutor:
                     f"input '{spec.name}' is {array.dtype}{list(array.shape)}; the model takes "
                     f"{DTYPES[spec.dtype]}{list(spec.shape)}"
                 )
-            arrays.append(np.ascontiguousarray(array))
+            arrays.append(array if array.flags.c_contiguous else np.ascontiguousarray(array))
         return arrays
 
 

@@ -44,7 +44,7 @@ def host_runner(model: onnx.ModelProto, inputs: Mapping[str, Array], bound: Mapp
         jobs = kernel_jobs(imported.module.operation)
     code = {j.name: compile_kernel(j.text, "host", job.machine_name, job.options.to_json()) for j in jobs}
     constants = {b.ref: store.array(b.ref) for b in plan.buffers if b.kind == "constant"}
-    return HostExecutor(plan, code, constants).run([np.ascontiguousarray(inputs[s.name]) for s in plan.inputs])
+    return HostExecutor(plan, code, constants).run([inputs[s.name] for s in plan.inputs])
 
 
 def main(argv: Sequence[str]) -> int:
