@@ -183,6 +183,8 @@ class Session:
     def __init__(self, module: Any, store: Store | None = None) -> None:
         for name in _MODULES:
             importlib.import_module(f"accelc.dialects.evaluators.{name}")
+        # An operation does not keep the module that owns it alive.
+        self._owner = module
         self.module = module.operation
         self.store = store if store is not None else Store()
         self._bodies: dict[tuple[str, ...], Body] = {}
