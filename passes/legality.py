@@ -46,9 +46,7 @@ KERNEL: dict[str, tuple[str, ...]] = {
 
 # Ops of the dialects above that may not stand in a kernel, since no target takes them.
 FORBIDDEN: dict[str, frozenset[str]] = {
-    "kernels": frozenset(
-        {"tensor.concat", "tensor.dim", "tensor.cast", "linalg.softmax", "linalg.pack"}
-    ),
+    "kernels": frozenset({"tensor.concat", "tensor.dim", "tensor.cast", "linalg.softmax", "linalg.pack"}),
 }
 
 
@@ -103,3 +101,8 @@ def _check_kernel(kernel: Any, stage: str, where: str) -> None:
 def _check_op(op: Any, allowed: tuple[str, ...], forbidden: frozenset[str], stage: str, where: str) -> None:
     if not op.name.startswith(allowed) or op.name in forbidden:
         raise InternalError(f"'{op.name}' at {op.location} may not stand in {where} at the stage '{stage}'")
+
+
+def check_legal(module: Any, stage: str) -> None:
+    """`check` with the module first."""
+    check(stage, module)

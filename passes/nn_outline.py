@@ -43,7 +43,8 @@ class NnOutline(Pass):
         """Raises UnsupportedError for shapes that are still dynamic."""
         main = main_function(module)
         if main is not None:
-            _Outliner(module, main, context.store).run()
+            with module.context, ir.Location.unknown():
+                _Outliner(module, main, context.store).run()
 
 
 class _Outliner:
@@ -150,7 +151,7 @@ class _Outliner:
         """The symbol of the kernel: that of an equal one if there is one, else a new one."""
         entry = kernel.regions[0].blocks[0].operations[0]
         text = kernel.attributes["accelc.device"].value + entry.operation.get_asm(
-            print_generic_op_form=True, assume_verified=True, large_elements_limit=None
+            print_generic_op_form=True, assume_verified=True, use_local_scope=True
         )
         key = hashlib.sha256(text.encode()).hexdigest()
         if key in self.kernels:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from accelc.mlir import ir
+from accelc.mlir import claim_namespace, ir
 
 # Namespace -> module with `register(context)`.
 DIALECTS: dict[str, str] = {
@@ -30,6 +30,7 @@ def make_context(*, allow_unregistered: bool = False) -> Any:
     context.allow_unregistered_dialects = allow_unregistered
     with context:
         for namespace, module in DIALECTS.items():
+            claim_namespace(namespace)
             if not context.is_dialect_loaded(namespace):
                 importlib.import_module(module).register(context)
     return context
