@@ -66,14 +66,19 @@ class SimConfig:
     def check(self) -> None:
         """Raises UsageError for what no machine can be."""
         positive = {
-            "array": self.array, "sp_bytes": self.sp_bytes, "sp_bytes_per_cycle": self.sp_bytes_per_cycle,
-            "sp_word_bytes": self.sp_word_bytes, "dram_bytes_per_cycle": self.dram_bytes_per_cycle,
-            "burst_bytes": self.burst_bytes, "dma_bytes_per_cycle": self.dma_bytes_per_cycle, "queue_depth": self.queue_depth,
+            "array": self.array,
+            "sp_bytes": self.sp_bytes,
+            "sp_bytes_per_cycle": self.sp_bytes_per_cycle,
+            "sp_word_bytes": self.sp_word_bytes,
+            "dram_bytes_per_cycle": self.dram_bytes_per_cycle,
+            "burst_bytes": self.burst_bytes,
+            "dma_bytes_per_cycle": self.dma_bytes_per_cycle,
+            "queue_depth": self.queue_depth,
             "clock_hz": self.clock_hz,
             **{f"row_cycles[{t}]": float(c) for t, c in self.row_cycles.items()},
             **{f"lanes[{t}]": self.lanes.get(t, 0) for t in isa.DTYPES},
             **{f"vec_cycles[{c}]": self.vec_cycles.get(c, 0) for c in VECTOR_CLASSES},
-        }  # fmt: skip
+        }
         for name, value in positive.items():
             if not 0 < value < 1 << 40:
                 raise UsageError(f"SimConfig.{name} is {value}; it must be positive (and below 2^40)")
@@ -104,7 +109,15 @@ class SimConfig:
 
 
 _PLAIN = (
-    "array", "sp_bytes", "sp_word_bytes", "dram_latency", "burst_bytes", "dma_queues", "dma_startup", "queue_depth",
-    "vec_startup", "weight_buffers",
-)  # fmt: skip
-_FLOATS = ("sp_bytes_per_cycle", "dram_bytes_per_cycle", "dma_bytes_per_cycle", "pj_sp_byte")
+    "array",
+    "sp_bytes",
+    "sp_word_bytes",
+    "dram_latency",
+    "burst_bytes",
+    "dma_queues",
+    "dma_startup",
+    "queue_depth",
+    "vec_startup",
+    "weight_buffers",
+)
+_FLOATS = ("sp_bytes_per_cycle", "dram_bytes_per_cycle", "dma_bytes_per_cycle")

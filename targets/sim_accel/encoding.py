@@ -234,7 +234,9 @@ def check_flow(instructions: Sequence[Instruction], error: Callable[[str, int], 
                 raise error("endloop without a loop", pc)
             start = open_loops.pop()
             if instructions[start].args["end"] != pc - start:
-                raise error(f"the loop's end is {instructions[start].args['end']}, its endloop is at {pc - start}", start)
+                raise error(
+                    f"the loop's end is {instructions[start].args['end']}, its endloop is at {pc - start}", start
+                )
     if open_loops:
         raise error("loop without an endloop", open_loops[-1])
     for pc, inst in enumerate(instructions):
@@ -309,7 +311,7 @@ def _decode_field(field: Field, bits: int, rank: int, bounded: bool, reader: _Re
             return Tile(dtype(code), addr, tuple(strides))
         if what == 3 or code:
             raise reader.bad(f"operand {field.name} has the malformed kind {bits:#x}")
-        return Imm(reader.take()) if what == 1 else cast(Reg, _register(decode_value(reader.take()), field, reader))
+        return Imm(reader.take()) if what == 1 else _register(decode_value(reader.take()), field, reader)
     if kind is Kind.VALUE:
         return decode_value(reader.take())
     if kind is Kind.I64:
@@ -377,7 +379,8 @@ def decode(program: bytes) -> list[Instruction]:
     if zlib.crc32(payload) != crc:
         raise ArtifactError("the program's checksum does not match: it is corrupt")
     words = struct.unpack(f"<{n_words}Q", payload)
-    instructions, at = [], 0
+    instructions: list[Instruction] = []
+    at = 0
     while at < n_words:
         inst, count = _decode_instruction(words, at, len(instructions))
         instructions.append(inst)

@@ -100,9 +100,21 @@ class Kind(enum.Enum):
 
 #: Width in bits of what each kind puts in the header word.
 HEADER_BITS = {
-    Kind.REG: 6, Kind.QUEUE: 4, Kind.SEM: 6, Kind.FLAG: 1, Kind.DIM: 3, Kind.DIMS: 5, Kind.QUEUES: 11, Kind.CTYPE: 2,
-    Kind.SHAPE: 3, Kind.TILE: 4, Kind.VECTOR: 4, Kind.CELL: 4, Kind.OPERAND: 6, Kind.BOUNDED: 1,
-}  # fmt: skip
+    Kind.REG: 6,
+    Kind.QUEUE: 4,
+    Kind.SEM: 6,
+    Kind.FLAG: 1,
+    Kind.DIM: 3,
+    Kind.DIMS: 5,
+    Kind.QUEUES: 11,
+    Kind.CTYPE: 2,
+    Kind.SHAPE: 3,
+    Kind.TILE: 4,
+    Kind.VECTOR: 4,
+    Kind.CELL: 4,
+    Kind.OPERAND: 6,
+    Kind.BOUNDED: 1,
+}
 
 
 @dataclass(frozen=True)
@@ -176,19 +188,38 @@ def _sequencer() -> list[Spec]:
         return Spec(mnemonic, opcode, Unit.SEQ, fields, doc)
 
     alu = (
-        ("sadd", "x + y"), ("ssub", "x - y"), ("smul", "x * y"), ("sdiv", "x / y, truncated"), ("srem", "remainder of sdiv"),
-        ("smin", "smaller"), ("smax", "larger"), ("sand", "bitwise and"), ("sor", "bitwise or"), ("sxor", "bitwise xor"),
-        ("sshl", "shift left"), ("sshr", "arithmetic shift right"), ("slt", "x < y"), ("sle", "x <= y"), ("seq", "x == y"),
+        ("sadd", "x + y"),
+        ("ssub", "x - y"),
+        ("smul", "x * y"),
+        ("sdiv", "x / y, truncated"),
+        ("srem", "remainder of sdiv"),
+        ("smin", "smaller"),
+        ("smax", "larger"),
+        ("sand", "bitwise and"),
+        ("sor", "bitwise or"),
+        ("sxor", "bitwise xor"),
+        ("sshl", "shift left"),
+        ("sshr", "arithmetic shift right"),
+        ("slt", "x < y"),
+        ("sle", "x <= y"),
+        ("seq", "x == y"),
         ("sne", "x != y"),
-    )  # fmt: skip
+    )
     return [
         seq("halt", 0x01, (), "end of the program; waits for all queues"),
         seq("nop", 0x02, (), "nothing, in one cycle"),
         seq("mark", 0x03, _f(Kind.U32, "id"), "provenance id of the instructions that follow"),
         seq("movi", 0x04, (_RD, *_f(Kind.I64, "imm")), "rd = imm"),
         seq(
-            "loop", 0x05,
-            (_RD, Field("count", Kind.VALUE), Field("end", Kind.END), Field("start", Kind.VALUE, 0), Field("inc", Kind.VALUE, 1)),
+            "loop",
+            0x05,
+            (
+                _RD,
+                Field("count", Kind.VALUE),
+                Field("end", Kind.END),
+                Field("start", Kind.VALUE, 0),
+                Field("inc", Kind.VALUE, 1),
+            ),
             "run the body count times, rd = start, start + inc, ...",
         ),
         seq("endloop", 0x06, (), "end of a loop's body"),
@@ -199,10 +230,22 @@ def _sequencer() -> list[Spec]:
         seq("bge", 0x0B, (*_XY, _TARGET), "go to target if x >= y"),
         seq("sload", 0x0C, (_RD, *_f(Kind.CELL, "a")), "rd = an integer of the scratchpad"),
         seq("fence", 0x0D, _f(Kind.QUEUES, "queues"), "wait until the queues are empty and idle"),
-        Spec("wait", 0x0E, Unit.SYNC, (_Q, *_f(Kind.SEM, "sem"), *_f(Kind.VALUE, "n")), "the queue waits for sem >= n, then sem -= n"),
-        Spec("signal", 0x0F, Unit.SYNC, (_Q, *_f(Kind.SEM, "sem"), *_f(Kind.VALUE, "n")), "sem += n when what precedes is complete"),
+        Spec(
+            "wait",
+            0x0E,
+            Unit.SYNC,
+            (_Q, *_f(Kind.SEM, "sem"), *_f(Kind.VALUE, "n")),
+            "the queue waits for sem >= n, then sem -= n",
+        ),
+        Spec(
+            "signal",
+            0x0F,
+            Unit.SYNC,
+            (_Q, *_f(Kind.SEM, "sem"), *_f(Kind.VALUE, "n")),
+            "sem += n when what precedes is complete",
+        ),
         *(seq(name, 0x10 + i, (_RD, *_XY), "rd = " + doc) for i, (name, doc) in enumerate(alu)),
-    ]  # fmt: skip
+    ]
 
 
 def _dma() -> list[Spec]:
@@ -222,12 +265,21 @@ def _dma() -> list[Spec]:
 def _matrix() -> list[Spec]:
     trans = Field("trans", Kind.FLAG, 0)
     return [
-        Spec("mm.load", 0x28, Unit.MXU, (Field("a", Kind.VECTOR), *_f(Kind.VALUE, "k", "n"), trans), "load the k x n weight tile"),
         Spec(
-            "mm.mul", 0x29, Unit.MXU, (_DST, Field("a", Kind.TILE), Field("kstride", Kind.VALUE), _SHAPE, _ACC),
+            "mm.load",
+            0x28,
+            Unit.MXU,
+            (Field("a", Kind.VECTOR), *_f(Kind.VALUE, "k", "n"), trans),
+            "load the k x n weight tile",
+        ),
+        Spec(
+            "mm.mul",
+            0x29,
+            Unit.MXU,
+            (_DST, Field("a", Kind.TILE), Field("kstride", Kind.VALUE), _SHAPE, _ACC),
             "rows of a times the weights into dst",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _vector() -> list[Spec]:
@@ -260,12 +312,14 @@ def _vector() -> list[Spec]:
     specs.append(Spec("vgather", 0x61, Unit.VEC, gather, "dst = b at the indices a; 0 outside [0, count)", "gather"))
 
     src = Field("a", Kind.TILE)
-    for i, name in enumerate("vrsum vrprod vrmax vrmin".split()):
+    for i, name in enumerate(["vrsum", "vrprod", "vrmax", "vrmin"]):
         fields = (_CT, _DST, src, _DIMS, _SHAPE, _ACC, _SAT)
         specs.append(Spec(name, 0x68 + i, Unit.VEC, fields, f"dst = {name[2:]} of a over dims", "simple", _ALL))
-    for i, name in enumerate("vargmax vargmin".split()):
-        fields = (_CT, _DST, Field("b", Kind.TILE), src, _DIMS, Field("base", Kind.VALUE), _SHAPE, _ACC, Field("last", Kind.FLAG, 0))
-        specs.append(Spec(name, 0x6C + i, Unit.VEC, fields, f"dst, b = value and index of the {name[4:]} of a over dims", "simple", _ALL))
+    base, last = Field("base", Kind.VALUE), Field("last", Kind.FLAG, 0)
+    for i, name in enumerate(["vargmax", "vargmin"]):
+        arg = (_CT, _DST, Field("b", Kind.TILE), src, _DIMS, base, _SHAPE, _ACC, last)
+        doc = f"dst, b = value and index of the {name[4:]} of a over dims"
+        specs.append(Spec(name, 0x6C + i, Unit.VEC, arg, doc, "simple", _ALL))
     return specs
 
 

@@ -16,8 +16,14 @@ from accelc.targets.sim_accel.config import VECTOR_CLASSES, SimConfig
 
 #: Number formats of descriptions, as the instruction set calls them.
 FORMATS: Mapping[str, tuple[str, ...]] = {
-    "f32": ("f32",), "bf16": ("bf16",), "f16": ("f16",), "f8E4M3FN": ("e4m3",), "f8E5M2": ("e5m2",), "i8": ("i8", "u8"), "i32": ("i32",),
-}  # fmt: skip
+    "f32": ("f32",),
+    "bf16": ("bf16",),
+    "f16": ("f16",),
+    "f8E4M3FN": ("e4m3",),
+    "f8E5M2": ("e5m2",),
+    "i8": ("i8", "u8"),
+    "i32": ("i32",),
+}
 _NOT_MATRIX = frozenset(("i32",))
 
 
@@ -60,7 +66,8 @@ def scratchpad(machine: Machine) -> Level:
     found = [level for level in machine.levels if level.scope == "core" and level.kind == "explicit"]
     if len(found) != 1:
         raise MachineError(
-            f"machine '{machine.name}': sim_accel needs exactly one level of scope 'core' and kind 'explicit', the scratchpad"
+            f"machine '{machine.name}': sim_accel needs exactly one level of scope 'core' and kind 'explicit', "
+            "the scratchpad"
         )
     return found[0]
 
@@ -75,13 +82,18 @@ def _row_cycles(machine: Machine, array: int) -> tuple[dict[str, Fraction], dict
             if number_format not in FORMATS or number_format in _NOT_MATRIX:
                 known = ", ".join(f for f in FORMATS if f not in _NOT_MATRIX)
                 raise MachineError(
-                    f"machine '{machine.name}': the matrix unit of sim_accel has no format {number_format}", notes=(f"formats: {known}",)
+                    f"machine '{machine.name}': the matrix unit of sim_accel has no format {number_format}",
+                    notes=(f"formats: {known}",),
                 )
             cycles = Fraction(full / rate).limit_denominator(64)
             if not cycles or abs(float(cycles) * rate - full) > 1e-6 * full:
                 raise MachineError(
-                    f"machine '{machine.name}': {number_format} at {rate:.6g} op/s is no simple fraction of the array's {full:.6g} op/s",
-                    notes=(f"a {array}x{array} array does {array * array} MAC/cycle at full rate; write {array * array // 4} MAC/cycle for a quarter",),
+                    f"machine '{machine.name}': {number_format} at {rate:.6g} op/s is no simple fraction "
+                    f"of the array's {full:.6g} op/s",
+                    notes=(
+                        f"a {array}x{array} array does {array * array} MAC/cycle at full rate; "
+                        f"write {array * array // 4} MAC/cycle for a quarter",
+                    ),
                 )
             for name in FORMATS[number_format]:
                 rows[name] = cycles
@@ -92,10 +104,12 @@ def _row_cycles(machine: Machine, array: int) -> tuple[dict[str, Fraction], dict
 
 
 def _lanes(machine: Machine) -> tuple[dict[str, int], float]:
-    """Vector lanes by type, and pJ an element operation. Types that are not listed have f32's lanes, i64 half of them."""
+    """Vector lanes by type, and pJ an element operation. Types not listed have f32's lanes, i64 half of them."""
     engines = machine.engines_of("vector")
     if len(engines) != 1 or "f32" not in engines[0].rates:
-        raise MachineError(f"machine '{machine.name}': sim_accel needs one engine of kind 'vector', with a rate for f32")
+        raise MachineError(
+            f"machine '{machine.name}': sim_accel needs one engine of kind 'vector', with a rate for f32"
+        )
     rates, f32 = engines[0].rates, round(engines[0].rates["f32"] / machine.clock)
     lanes = {t: max(1, f32 // 2 if t == "i64" else f32) for t in isa.DTYPES}
     for number_format, names in FORMATS.items():

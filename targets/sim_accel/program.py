@@ -132,7 +132,9 @@ class Program:
         unknown = set(given) - {f.name for f in spec.fields}
         missing = [name for name in names if name not in given]
         if len(operands) > len(names) or unknown or missing:
-            wrong = f"missing {', '.join(missing)}" if missing else f"no operand {', '.join(map(str, unknown)) or 'more'}"
+            wrong = (
+                f"missing {', '.join(missing)}" if missing else f"no operand {', '.join(map(str, unknown)) or 'more'}"
+            )
             raise UsageError(f"{spec.mnemonic}: {wrong}")
         args: dict[str, object] = {}
         for field in spec.fields:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
@@ -184,7 +185,9 @@ class Simulator:
             if not 0 <= number < isa.REGISTERS or not -(1 << 63) <= value < 1 << 63:
                 raise UsageError(f"regs: r{number} = {value} is no register with a 64-bit value")
         try:
-            raw = _sim.run(bytes(program), self.config.core_fields(), options, _segments(dram), registers, self._variant)
+            raw = _sim.run(
+                bytes(program), self.config.core_fields(), options, _segments(dram), registers, self._variant
+            )
         except _sim.FormatError as error:
             raise ArtifactError(str(error)) from None
         return self._finish(program, raw)
@@ -215,7 +218,7 @@ def _segments(dram: Sequence[tuple[int, NDArray[Any], bool]]) -> list[tuple[int,
         if array.nbytes:
             segments.append((int(address), array.reshape(-1).view(np.uint8), bool(writable)))
     segments.sort(key=lambda segment: segment[0])
-    for (low, first, _), (high, _, _) in zip(segments, segments[1:], strict=False):
+    for (low, first, _), (high, _, _) in itertools.pairwise(segments):
         if low + first.nbytes > high:
             raise UsageError(f"the DRAM buffers at {low} ({first.nbytes} bytes) and {high} overlap")
     return segments
@@ -224,9 +227,19 @@ def _segments(dram: Sequence[tuple[int, NDArray[Any], bool]]) -> list[tuple[int,
 def _hazard(raw: tuple[Any, ...], lines: Mapping[int, str]) -> Hazard:
     kind, dram, pc, other_pc, queue, other_queue, marker, low, high, cycle = raw
     return Hazard(
-        _KINDS[kind], "dram" if dram else "scratchpad", pc, other_pc, isa.QUEUES[queue],
-        isa.QUEUES[other_queue] if other_queue >= 0 else "", marker, low, high, cycle, lines.get(pc, ""), lines.get(other_pc, ""),
-    )  # fmt: skip
+        _KINDS[kind],
+        "dram" if dram else "scratchpad",
+        pc,
+        other_pc,
+        isa.QUEUES[queue],
+        isa.QUEUES[other_queue] if other_queue >= 0 else "",
+        marker,
+        low,
+        high,
+        cycle,
+        lines.get(pc, ""),
+        lines.get(other_pc, ""),
+    )
 
 
 def _energy(config: SimConfig, counters: Mapping[str, Any], macs: Mapping[str, int]) -> dict[str, float]:
@@ -245,7 +258,9 @@ def _report(config: SimConfig, raw: Mapping[str, Any], lines: Mapping[int, str])
     c = raw["counters"]
     macs = {t: n for t, n in zip(isa.DTYPES, c["macs"], strict=True) if n}
     queues = {
-        q: QueueReport(c["executed"][i], c["busy"][i], c["stall_semaphore"][i], c["stall_latency"][i], c["stall_dram"][i])
+        q: QueueReport(
+            c["executed"][i], c["busy"][i], c["stall_semaphore"][i], c["stall_latency"][i], c["stall_dram"][i]
+        )
         for i, q in enumerate(isa.QUEUES)
         if 0 < i < 3 + config.dma_queues
     }
@@ -260,7 +275,10 @@ def _report(config: SimConfig, raw: Mapping[str, Any], lines: Mapping[int, str])
         instructions=c["instructions"],
         queues=queues,
         sequencer_stalls={"queue_full": c["seq_full"], "semaphore": c["seq_semaphore"], "fence": c["seq_fence"]},
-        **{name: c[name] for name in ("dram_read", "dram_written", "dram_bus_read", "dram_bus_written", "sp_read", "sp_written")},
+        **{
+            name: c[name]
+            for name in ("dram_read", "dram_written", "dram_bus_read", "dram_bus_written", "sp_read", "sp_written")
+        },
         macs=macs,
         vector_ops=c["vec_ops"],
         energy_pj=_energy(config, c, macs),

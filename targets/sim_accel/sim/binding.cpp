@@ -47,7 +47,6 @@ Config config_of(const nb::dict& d) {
     c.queue_depth = get<int>(d, "queue_depth");
     c.vec_startup = get<int64_t>(d, "vec_startup");
     c.weight_buffers = get<int>(d, "weight_buffers");
-    c.pj_sp_byte = get<double>(d, "pj_sp_byte");
     auto fill = [&](const char* key, auto* out, int n) {
         const nb::list values = get<nb::list>(d, key);
         if (static_cast<int>(values.size()) != n) throw nb::value_error(key);
@@ -119,8 +118,12 @@ nb::dict report_of(const Report& r) {
     return d;
 }
 
-nb::dict run(const nb::bytes& program, const nb::dict& config_dict, const nb::dict& options_dict, const nb::list& dram, const nb::dict& regs,
-             const std::string& variant) {
+using Fields = nb::typed<nb::dict, nb::str, nb::any>;
+using Buffers = nb::typed<nb::list, nb::typed<nb::tuple, int, nb::any, bool>>;
+using Registers = nb::typed<nb::dict, int, int>;
+
+Fields run(const nb::bytes& program, const Fields& config_dict, const Fields& options_dict, const Buffers& dram, const Registers& regs,
+           const std::string& variant) {
     const Config config = config_of(config_dict);
     const Options options = options_of(options_dict);
     const Kernels* kernels = select_kernels(variant.c_str());
@@ -152,7 +155,7 @@ nb::dict run(const nb::bytes& program, const nb::dict& config_dict, const nb::di
         std::fesetenv(&saved);
     }
     if (report.stop == Stop::INTERRUPTED) throw nb::python_error();
-    return report_of(report);
+    return nb::borrow<Fields>(report_of(report));
 }
 
 }  // namespace
@@ -166,7 +169,7 @@ NB_MODULE(_sim, m) {
         return decode({reinterpret_cast<const uint8_t*>(program.c_str()), program.size()}).code.size();
     }, nb::arg("program"), "Checks an encoded program; its number of instructions. Raises FormatError.");
     m.def("variants", [] {
-        nb::list names;
+        nb::typed<nb::list, nb::str> names;
         for (const char* name : {"avx512", "avx2", "baseline"})
             if (select_kernels(name)) names.append(name);
         return names;

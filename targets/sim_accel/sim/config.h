@@ -1,4 +1,4 @@
-// What the core simulates, in cycles, bytes and picojoules, and what it reports. No Python in it.
+// What the core simulates, in cycles and bytes, and what it reports. No Python in it.
 #pragma once
 #include <cstdint>
 #include <stdexcept>
@@ -27,8 +27,6 @@ struct Config {
     int64_t row_num[kDtypes] = {}, row_den[kDtypes] = {};
     int64_t lanes[kDtypes] = {};
     int64_t vec_cycles[kCosts] = {};
-    double pj_mac[kDtypes] = {};
-    double pj_sp_byte = 0, pj_dram_byte = 0, pj_vec_op = 0, pj_instr = 0, pj_static_cycle = 0;
 };
 
 struct Options {
@@ -38,7 +36,7 @@ struct Options {
     int64_t max_cycles = INT64_MAX;
     int64_t max_instructions = INT64_MAX;
     int64_t spin_limit = 1 << 26;  // sequencer instructions without anything dispatched: an endless loop
-    int64_t max_trace = 1 << 24;   // slices
+    int64_t max_trace = 1 << 22;   // slices
     int max_hazards = 100;
 };
 

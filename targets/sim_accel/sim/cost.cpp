@@ -114,6 +114,11 @@ void price_dma(Op& op, const Config& c) {
 }  // namespace
 
 void price(Op& op, const Config& c, int64_t previous_stream) {
+    if (op.opcode != OP_MM_LOAD && op.elements() == 0) {
+        op.cycles = 1;
+        op.latency = 1;
+        return;
+    }
     if (op.queue == Q_MXU) return price_matrix(op, c, previous_stream);
     if (op.queue != Q_VEC) return price_dma(op, c);
     price_vector(op, c);

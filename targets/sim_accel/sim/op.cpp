@@ -11,6 +11,7 @@ constexpr int64_t kMaxElements = 1 << 28;
 constexpr int64_t kMaxStride = 1ll << 40;
 constexpr int64_t kMaxStep = 1 << 20;
 constexpr int64_t kMaxAddress = 1ll << 62;
+constexpr int64_t kMaxTerm = 1ll << 59;  // so that sums of five fit
 
 int64_t bounded(int64_t v, int64_t limit, const char* what) {
     if (v < -limit || v > limit) throw Fault(std::string(what) + " " + std::to_string(v) + " is out of range");
@@ -83,7 +84,9 @@ void check_dram(Op& op, const std::vector<Segment>& segments) {
         size[d] = indexed ? op.bound[d] : op.inside[d];
         stride[d] = t.stride[d] * (indexed ? 1 : op.step[d]);
         const int64_t from = indexed ? 0 : op.pos[d] + op.first[d] * op.step[d];
-        addr += static_cast<Wide>(from) * t.stride[d] * t.size();
+        const Wide term = static_cast<Wide>(from) * t.stride[d] * t.size();
+        if (term < -kMaxTerm || term > kMaxTerm) throw Fault("a DRAM coordinate is out of range");
+        addr += term;
     }
     Tile origin = t;
     if (addr < -kMaxAddress || addr > kMaxAddress) throw Fault("the DRAM address is out of range");

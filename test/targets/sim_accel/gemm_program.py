@@ -33,7 +33,7 @@ def gemm(m: int, n: int, k: int, side: int, dtype: str = "bf16", tile_m: int | N
         p.sadd(src_a, src_a, kk)
         p.smul(src_a, src_a, size)
         p.sadd(src_a, src_a, a)
-        p.smul(src_b, kk if isinstance(kk, Reg) else kk, n)
+        p.smul(src_b, kk, n)
         p.sadd(src_b, src_b, j)
         p.smul(src_b, src_b, size)
         p.sadd(src_b, src_b, b)

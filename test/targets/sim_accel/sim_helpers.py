@@ -9,6 +9,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+
 from accelc.targets.sim_accel.config import SimConfig
 from accelc.targets.sim_accel.isa import Tile
 from accelc.targets.sim_accel.program import Program
@@ -60,8 +61,10 @@ def run_on_scratchpad(
     variant: str = "",
     regs: dict[int, int] | None = None,
 ) -> tuple[np.ndarray, SimReport]:
-    """Loads `inputs` (and `output`, as its initial contents) into the scratchpad, runs body(program, addresses, address of output) in order, and
-    gives the output's bytes as they then are."""
+    """Runs body(program, addresses of the inputs, address of the output) on arrays in the scratchpad.
+
+    `output` is its initial contents; what it then holds is returned, with the report.
+    """
     program = Program(arguments=8)
     addresses, at = [], 0
     dram: list[tuple[int, np.ndarray, bool]] = []
@@ -90,7 +93,13 @@ def run_on_scratchpad(
 
 
 def elementwise(
-    mnemonic: str, ctype: str, out: str, *operands: Any, sat: bool = False, variant: str = "", initial: np.ndarray | None = None
+    mnemonic: str,
+    ctype: str,
+    out: str,
+    *operands: Any,
+    sat: bool = False,
+    variant: str = "",
+    initial: np.ndarray | None = None,
 ) -> np.ndarray:
     """One vector instruction on 1-d arrays (numbers become immediates); the result in type `out`."""
     arrays = [o for o in operands if isinstance(o, np.ndarray)]

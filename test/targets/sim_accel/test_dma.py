@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from accelc.targets.sim_accel.isa import Tile
-from accelc.targets.sim_accel.program import Program, f32_bits
-from accelc.targets.sim_accel.simulator import SimReport, Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sim_helpers import MACHINE, NUMPY, bytes_of, run_on_scratchpad, same_bits
+
+from accelc.targets.sim_accel.isa import Tile
+from accelc.targets.sim_accel.program import Program, f32_bits
+from accelc.targets.sim_accel.simulator import SimReport, Simulator
 
 RNG = np.random.default_rng(4)
 
@@ -49,7 +50,14 @@ def test_bounded_load_then_bounded_store(data: st.DataObject) -> None:
     if len(set(step) - {0}) == len(set(step)):  # else two elements go to one place
         p.dma_store("dma0", Tile(t, 2 << 20, contiguous(size)), Tile(t, 64, strides), shape, **bounds)
     got, back = np.zeros(total, NUMPY[t]), np.full(size, 9).astype(NUMPY[t])
-    run(p, [(0, bytes_of(x), False), (1 << 20, got.view(np.uint8), True), (2 << 20, back.reshape(-1).view(np.uint8), True)])
+    run(
+        p,
+        [
+            (0, bytes_of(x), False),
+            (1 << 20, got.view(np.uint8), True),
+            (2 << 20, back.reshape(-1).view(np.uint8), True),
+        ],
+    )
 
     expect, scattered = np.full(shape, 7).astype(x.dtype), np.full(size, 9).astype(x.dtype)
     for index in np.ndindex(*shape):
@@ -68,7 +76,15 @@ def test_gather_and_scatter(t: str) -> None:
     bounds = {"pos": (0, 0), "size": (20, 7), "step": (1, 1)}
     p = Program(arguments=0)
     p.dma_load("dma0", Tile(t, 0, (1,)), Tile(t, 0, (1,)), (n,))
-    p.dma_gather("dma0", Tile("f32", 1024, (7, 1)), Tile("f32", 1 << 20, (7, 1)), (n, 7), Tile(t, 0, (1,)), **bounds, fill=f32_bits(-1.0))
+    p.dma_gather(
+        "dma0",
+        Tile("f32", 1024, (7, 1)),
+        Tile("f32", 1 << 20, (7, 1)),
+        (n, 7),
+        Tile(t, 0, (1,)),
+        **bounds,
+        fill=f32_bits(-1.0),
+    )
     p.dma_store("dma0", Tile("f32", 2 << 20, (1,)), Tile("f32", 1024, (1,)), (n * 7,))
     p.dma_scatter("dma0", Tile("f32", 3 << 20, (7, 1)), Tile("f32", 1024, (7, 1)), (n, 7), Tile(t, 0, (1,)), **bounds)
     got, back = np.zeros((n, 7), "f"), np.zeros((20, 7), "f")
@@ -82,7 +98,17 @@ def test_gather_of_single_elements() -> None:
     table, index = np.arange(100, dtype=np.int32), np.array([5, -1, 99, 100, 0, 2**40], np.int64)
     p = Program(arguments=0)
     p.dma_load("dma0", Tile("i64", 0, (1,)), Tile("i64", 0, (1,)), (6,))
-    p.dma_gather("dma0", Tile("i32", 64, (1,)), Tile("i32", 1024, (1,)), (6,), Tile("i64", 0, (1,)), pos=(0,), size=(100,), step=(1,), fill=-1 & 0xFFFFFFFF)
+    p.dma_gather(
+        "dma0",
+        Tile("i32", 64, (1,)),
+        Tile("i32", 1024, (1,)),
+        (6,),
+        Tile("i64", 0, (1,)),
+        pos=(0,),
+        size=(100,),
+        step=(1,),
+        fill=-1 & 0xFFFFFFFF,
+    )
     p.dma_store("dma0", Tile("i32", 2048, (1,)), Tile("i32", 64, (1,)), (6,))
     got = np.zeros(6, np.int32)
     run(p, [(0, index, False), (1024, table, False), (2048, got, True)])
@@ -135,6 +161,10 @@ def test_large_and_odd_dram_addresses() -> None:
 
 def test_dma_in_the_scratchpad_helper() -> None:
     x = RNG.standard_normal((5, 6)).astype("f")
-    got, report = run_on_scratchpad(lambda p, at, to: p.vcopy("f32", Tile("f32", to, (1, 5)), Tile("f32", at[0], (6, 1)), (5, 6)), [x], np.zeros((6, 5), "f"))
+    got, report = run_on_scratchpad(
+        lambda p, at, to: p.vcopy("f32", Tile("f32", to, (1, 5)), Tile("f32", at[0], (6, 1)), (5, 6)),
+        [x],
+        np.zeros((6, 5), "f"),
+    )
     assert same_bits(got, np.ascontiguousarray(x.T))
     assert report.dram_read == 240

@@ -7,54 +7,17 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_programs import VALUES, instructions
+
 from accelc.core.diagnostics import ArtifactError, UsageError
 from accelc.targets.sim_accel import _sim, encoding, isa, isa_gen
 from accelc.targets.sim_accel.assembler import assemble, disassemble
-from accelc.targets.sim_accel.isa import Imm, Instruction, Kind, Reg, Tile
+from accelc.targets.sim_accel.isa import Imm, Instruction, Tile
 from accelc.targets.sim_accel.program import Label, Program
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-VALUES = st.one_of(
-    st.integers(-(1 << 30), (1 << 30) - 1),
-    st.builds(Reg, st.integers(0, 63), st.integers(-(1 << 24), (1 << 24) - 1)),
-)
-STRAIGHT = [s for s in isa.INSTRUCTIONS if not {"target", "end"} & {f.name for f in s.fields} and s.mnemonic != "endloop"]
-
-
-def tiles(rank: int) -> st.SearchStrategy[Tile]:
-    return st.builds(Tile, st.sampled_from(isa.DTYPES), VALUES, st.tuples(*[VALUES] * rank))
-
-
-@st.composite
-def instructions(draw: st.DrawFn) -> Instruction:
-    """Any valid instruction without a branch."""
-    spec = draw(st.sampled_from(STRAIGHT))
-    rank = draw(st.integers(1, 4 if spec.mnemonic == "mm.mul" else 5))
-    bounded = draw(st.booleans()) or "b" in {f.name for f in spec.fields}
-    simple = {
-        Kind.REG: st.integers(0, 63), Kind.SEM: st.integers(0, 63), Kind.FLAG: st.integers(0, 1), Kind.DIM: st.integers(0, rank - 1),
-        Kind.QUEUE: st.sampled_from(isa.QUEUES[3:] if spec.unit is isa.Unit.DMA else isa.QUEUES),
-        Kind.DIMS: st.sets(st.integers(0, rank - 1), min_size=1).map(lambda s: tuple(sorted(s))),
-        Kind.QUEUES: st.sets(st.integers(0, 10)).map(lambda s: tuple(sorted(s))),
-        Kind.CTYPE: st.sampled_from(spec.ctypes or ("f32",)),
-        Kind.SHAPE: st.tuples(*[VALUES] * rank), Kind.TILE: tiles(rank), Kind.VECTOR: tiles(1), Kind.CELL: tiles(0),
-        Kind.OPERAND: st.one_of(tiles(rank), st.builds(Imm, st.integers(0, 2**32 - 1)), st.builds(Reg, st.integers(0, 63), st.integers(-9, 9))),
-        Kind.VALUE: VALUES, Kind.I64: st.integers(-(1 << 63), (1 << 63) - 1), Kind.U32: st.integers(0, 2**32 - 1),
-        Kind.BOUND: st.tuples(*[VALUES] * rank) if bounded else st.none(), Kind.FILL: st.integers(0, 2**32 - 1) if bounded else st.just(0),
-    }  # fmt: skip
-    args = {f.name: draw(simple[f.kind]) for f in spec.fields if f.kind is not Kind.BOUNDED}
-    inst = Instruction(spec, args)
-    if encoding.validate(inst):  # wrong types for this instruction: take ones that fit
-        wanted = {"sload": {"a": "i32"}, "mm.load": {"a": "bf16"}, "mm.mul": {"dst": "f32", "a": "bf16"}, "vgather": {"dst": "f16", "a": "i64", "b": "f16"}}
-        types = wanted.get(spec.mnemonic, {"dst": "f32", "a": "bf16", "b": "i32"})
-        for name, dtype in types.items():
-            if name in args:
-                args[name] = Tile(dtype, args[name].addr, args[name].strides)
-    return inst
-
-
-PROGRAMS = st.lists(instructions(), min_size=1, max_size=12).map(encoding.encode)
+PROGRAMS = st.lists(instructions(VALUES), min_size=1, max_size=12).map(encoding.encode)
 
 
 def with_crc(program: bytes) -> bytes:
@@ -196,6 +159,17 @@ def test_generated_files_are_fresh() -> None:
 def test_f32_immediates_print_exactly() -> None:
     rng = np.random.default_rng(0)
     for bits in [0, 0x80000000, 1, 0x7F800000, 0x7FC00001, *rng.integers(0, 2**32, 500).tolist()]:
-        inst = Instruction(isa.BY_MNEMONIC["vcopy"], {"ct": "f32", "dst": Tile("f32", 0, (1,)), "a": Imm(bits), "shape": (1,), "sat": 0})
+        inst = Instruction(
+            isa.BY_MNEMONIC["vcopy"],
+            {"ct": "f32", "dst": Tile("f32", 0, (1,)), "a": Imm(bits), "shape": (1,), "sat": 0},
+        )
         program = encoding.encode([inst])
         assert assemble(disassemble(program)) == program
+
+
+def test_stub_is_fresh() -> None:
+    stubgen = pytest.importorskip("nanobind.stubgen")
+    generator = stubgen.StubGen(_sim)
+    generator.put(_sim)
+    committed = (isa_gen.HEADER_PATH.parents[1] / "_sim.pyi").read_text()
+    assert committed == generator.get(), "run: python -m nanobind.stubgen -m accelc.targets.sim_accel._sim"

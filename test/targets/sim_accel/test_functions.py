@@ -61,18 +61,28 @@ def test_pow() -> None:
     y = np.concatenate([RNG.uniform(-15, 15, 50_000), RNG.uniform(-5000, 5000, 50_000)]).astype("f")
     assert ulps(elementwise("vpow", "f32", "f32", x, y), x.astype(np.float64) ** y) <= BOUND
     base = np.array([0, -0.0, 1, -1, 2, -2, 0.5, -0.5, np.inf, -np.inf, np.nan, 1e-40], "f")
-    exponent = np.array([0, -0.0, 1, -1, 2, 3, -3, 0.5, -0.5, 2.0**24, 2.0**24 + 2, np.inf, -np.inf, np.nan, 1e30, 1e-45], "f")
+    exponent = np.array(
+        [0, -0.0, 1, -1, 2, 3, -3, 0.5, -0.5, 2.0**24, 2.0**24 + 2, np.inf, -np.inf, np.nan, 1e30, 1e-45], "f"
+    )
     a, b = np.repeat(base, len(exponent)), np.tile(exponent, len(base))
-    got, expect = elementwise("vpow", "f32", "f32", a, b), np.power(a.astype(np.float64), b.astype(np.float64)).astype("f")
+    got, expect = (
+        elementwise("vpow", "f32", "f32", a, b),
+        np.power(a.astype(np.float64), b.astype(np.float64)).astype("f"),
+    )
     assert ((got == expect) & (np.signbit(got) == np.signbit(expect)) | np.isnan(got) & np.isnan(expect)).all()
 
 
 def test_special_values() -> None:
     x = np.array([0, -0.0, np.inf, -np.inf, np.nan], "f")
     expect = {
-        "vexp": [1, 1, np.inf, 0, np.nan], "vlog": [-np.inf, -np.inf, np.inf, np.nan, np.nan], "vtanh": [0, -0.0, 1, -1, np.nan],
-        "verf": [0, -0.0, 1, -1, np.nan], "vsigmoid": [0.5, 0.5, 1, 0, np.nan], "vsin": [0, -0.0, np.nan, np.nan, np.nan],
-        "vcos": [1, 1, np.nan, np.nan, np.nan], "vrsqrt": [np.inf, -np.inf, 0, np.nan, np.nan],
-    }  # fmt: skip
+        "vexp": [1, 1, np.inf, 0, np.nan],
+        "vlog": [-np.inf, -np.inf, np.inf, np.nan, np.nan],
+        "vtanh": [0, -0.0, 1, -1, np.nan],
+        "verf": [0, -0.0, 1, -1, np.nan],
+        "vsigmoid": [0.5, 0.5, 1, 0, np.nan],
+        "vsin": [0, -0.0, np.nan, np.nan, np.nan],
+        "vcos": [1, 1, np.nan, np.nan, np.nan],
+        "vrsqrt": [np.inf, -np.inf, 0, np.nan, np.nan],
+    }
     for name, values in expect.items():
         np.testing.assert_array_equal(elementwise(name, "f32", "f32", x), np.array(values, "f"), err_msg=name)

@@ -6,12 +6,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from gemm_program import gemm
+from sim_helpers import MACHINE, NUMPY, SMALL, bytes_of, dtype_name, run_on_scratchpad, same_bits
+
 from accelc.targets.sim_accel import _sim
 from accelc.targets.sim_accel.isa import Tile
 from accelc.targets.sim_accel.program import Program
 from accelc.targets.sim_accel.simulator import SimulationError, Simulator
-from gemm_program import gemm
-from sim_helpers import MACHINE, NUMPY, SMALL, bytes_of, dtype_name, run_on_scratchpad, same_bits
 
 RNG = np.random.default_rng(3)
 
@@ -41,7 +42,9 @@ def sequential(a: np.ndarray, w: np.ndarray, start: np.ndarray) -> np.ndarray:
     return out
 
 
-def multiply(a: np.ndarray, w: np.ndarray, start: np.ndarray | None, *, trans: bool = False, variant: str = "") -> np.ndarray:
+def multiply(
+    a: np.ndarray, w: np.ndarray, start: np.ndarray | None, *, trans: bool = False, variant: str = ""
+) -> np.ndarray:
     (m, k), n = a.shape, w.shape[0] if trans else w.shape[1]
     acc = "i32" if a.dtype in (np.int8, np.uint8) else "f32"
 
@@ -54,7 +57,9 @@ def multiply(a: np.ndarray, w: np.ndarray, start: np.ndarray | None, *, trans: b
 
 
 @pytest.mark.parametrize("trans", [False, True])
-@pytest.mark.parametrize(("left", "right"), [(t, t) for t in ("f32", "bf16", "f16", "e4m3", "e5m2")] + [("e4m3", "e5m2")])
+@pytest.mark.parametrize(
+    ("left", "right"), [(t, t) for t in ("f32", "bf16", "f16", "e4m3", "e5m2")] + [("e4m3", "e5m2")]
+)
 def test_float_formats_are_exact_and_sequential(left: str, right: str, trans: bool) -> None:
     a, w, start = values(left, 3, 11), values(right, 11, 5), values("f32", 3, 5)
     given = np.ascontiguousarray(w.T) if trans else w
@@ -81,7 +86,10 @@ def test_implicit_convolution() -> None:
     """A 3x3 convolution with stride 2 over NHWC: rows are (oh, ow), one accumulation for each tap."""
     h, w, c, f, kh, kw, stride = 9, 11, 4, 6, 3, 3, 2
     oh, ow = (h - kh) // stride + 1, (w - kw) // stride + 1
-    x, weights = RNG.integers(-4, 4, (h, w, c)).astype(NUMPY["bf16"]), RNG.integers(-4, 4, (kh, kw, c, f)).astype(NUMPY["bf16"])
+    x, weights = (
+        RNG.integers(-4, 4, (h, w, c)).astype(NUMPY["bf16"]),
+        RNG.integers(-4, 4, (kh, kw, c, f)).astype(NUMPY["bf16"]),
+    )
 
     def body(p: Program, at: list[int], to: int) -> None:
         for i, j in np.ndindex(kh, kw):
@@ -101,7 +109,9 @@ def test_strided_k() -> None:
         p.mm_load(Tile("bf16", at[1], (4,)), 8, 4)
         p.mm_mul(Tile("f32", to, (4,)), Tile("bf16", at[0], (1,)), 6, (6,))
 
-    assert same_bits(run_on_scratchpad(body, [a, w], np.zeros((6, 4), "f"))[0], multiply(np.ascontiguousarray(a.T), w, None))
+    assert same_bits(
+        run_on_scratchpad(body, [a, w], np.zeros((6, 4), "f"))[0], multiply(np.ascontiguousarray(a.T), w, None)
+    )
 
 
 def test_variants_agree() -> None:
@@ -110,13 +120,20 @@ def test_variants_agree() -> None:
     assert all(same_bits(r, results[0]) for r in results)
 
 
-@pytest.mark.parametrize(("m", "n", "k", "side", "tile_m", "t"), [(8, 8, 8, 4, 4, "bf16"), (12, 4, 16, 4, 6, "f32"), (32, 32, 64, 16, 16, "i8")])
+@pytest.mark.parametrize(
+    ("m", "n", "k", "side", "tile_m", "t"),
+    [(8, 8, 8, 4, 4, "bf16"), (12, 4, 16, 4, 6, "f32"), (32, 32, 64, 16, 16, "i8")],
+)
 def test_double_buffered_gemm(m: int, n: int, k: int, side: int, tile_m: int, t: str) -> None:
     a, b = values(t, m, k), values(t, k, n)
     out = np.zeros((m, n), np.int32 if t == "i8" else np.float32)
     program = gemm(m, n, k, side, t, tile_m).encode()
     config = SMALL if side == 4 else MACHINE
-    report = Simulator(config).run(program, [(0, bytes_of(a), False), (1 << 20, bytes_of(b), False), (2 << 20, out, True)], {1: 1 << 20, 2: 2 << 20})
+    report = Simulator(config).run(
+        program,
+        [(0, bytes_of(a), False), (1 << 20, bytes_of(b), False), (2 << 20, out, True)],
+        {1: 1 << 20, 2: 2 << 20},
+    )
     assert not report.hazards
     if t == "i8":
         assert (out == a.astype(np.int32) @ b.astype(np.int32)).all()

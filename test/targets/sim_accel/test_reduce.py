@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 import pytest
-from accelc.targets.sim_accel.isa import Tile
-from accelc.targets.sim_accel.program import Program
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sim_helpers import NUMPY, dtype_name, run_on_scratchpad, same_bits
+
+from accelc.targets.sim_accel.isa import Tile
+from accelc.targets.sim_accel.program import Program
 
 RNG = np.random.default_rng(5)
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -103,7 +104,17 @@ def test_arg(name: str, last: bool, index_type: str) -> None:
         values, halves = Tile("f32", at[1], strides), [slice(0, 3), slice(3, 6)]
         for n, half in enumerate(halves):  # in two parts: the second competes with the first
             part = Tile("f32", at[0] + half.start * 80, (20, 4, 1))
-            getattr(p, name)("f32", values, Tile(index_type, to, strides), part, half.start * 4, (3, 5, 4), dims=(0, 2), acc=n > 0, last=last)
+            getattr(p, name)(
+                "f32",
+                values,
+                Tile(index_type, to, strides),
+                part,
+                half.start * 4,
+                (3, 5, 4),
+                dims=(0, 2),
+                acc=n > 0,
+                last=last,
+            )
 
     got, _ = run_on_scratchpad(body, [x, np.zeros(5, "f")], np.zeros(5, NUMPY[index_type]))
     assert got.tolist() == expect.tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
+
 from accelc.core.diagnostics import MachineError, UsageError
 from accelc.targets.sim_accel.config import SimConfig
 from accelc.targets.sim_accel.machine import MACHINES, load_config, sim_config
@@ -34,7 +35,7 @@ def test_resolved_machine_gives_the_same_config() -> None:
 
 
 def test_rates_become_fractions() -> None:
-    text = EDGE.replace('i8 = "256 MAC/cycle"', 'i8 = "512 MAC/cycle"').replace("clock = \"1 GHz\"", "clock = \"1.37 GHz\"")
+    text = EDGE.replace('i8 = "256 MAC/cycle"', 'i8 = "512 MAC/cycle"').replace('clock = "1 GHz"', 'clock = "1.37 GHz"')
     assert sim_config(MACHINES.parse(text)).row_cycles["i8"] == Fraction(1, 2)
 
 
@@ -58,6 +59,12 @@ def test_impossible_machines(old: str, new: str, message: str) -> None:
 
 
 def test_impossible_configs() -> None:
-    for bad in (SimConfig(array=0), SimConfig(dma_queues=9), SimConfig(lanes={}), SimConfig(row_cycles={"f64": Fraction(1)}), SimConfig(sp_bytes=-1)):
+    for bad in (
+        SimConfig(array=0),
+        SimConfig(dma_queues=9),
+        SimConfig(lanes={}),
+        SimConfig(row_cycles={"f64": Fraction(1)}),
+        SimConfig(sp_bytes=-1),
+    ):
         with pytest.raises(UsageError):
             bad.check()

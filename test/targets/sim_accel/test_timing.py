@@ -9,16 +9,17 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from gemm_program import gemm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sim_helpers import MACHINE
+
 from accelc.targets.sim_accel.assembler import assemble
 from accelc.targets.sim_accel.config import SimConfig
 from accelc.targets.sim_accel.isa import Tile
 from accelc.targets.sim_accel.machine import load_config
 from accelc.targets.sim_accel.program import Program
 from accelc.targets.sim_accel.simulator import TRACE_DTYPE, SimReport, Simulator
-from gemm_program import gemm
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sim_helpers import MACHINE
 
 ADDRESSES = {1: 1 << 30, 2: 2 << 30}
 
@@ -40,7 +41,9 @@ def one(line: str, config: SimConfig = MACHINE) -> int:
 @pytest.mark.parametrize("tile_m", [64, 256])
 def test_gemm_takes_no_less_than_the_closed_form(side: int, tile_m: int) -> None:
     m = n = k = 256
-    config = replace(MACHINE, array=side, dram_bytes_per_cycle=1e6, dma_bytes_per_cycle=1e6, sp_bytes_per_cycle=1e6, dram_latency=0)
+    config = replace(
+        MACHINE, array=side, dram_bytes_per_cycle=1e6, dma_bytes_per_cycle=1e6, sp_bytes_per_cycle=1e6, dram_latency=0
+    )
     report = timed(gemm(m, n, k, side, tile_m=tile_m).encode(), config)
     closed = math.ceil(k / side) * math.ceil(n / side) * (m + 3 * side - 2) - 1
     assert report.cycles >= closed
@@ -106,7 +109,15 @@ def test_latency_overlaps_within_a_queue_and_bandwidth_is_shared() -> None:
 
 
 MEMORY_BOUND = "loop r40, 50\ndma.load dma0, f32[0 : 1], f32[0 : 1], <8192>\nendloop\nhalt"
-COMPUTE_BOUND = "dma.load dma0, f32[0 : 1], f32[0 : 1], <64>\nsignal dma0, s1, 1\nwait vec, s1, 1\nloop r40, 500\nvexp.f32 f32[0 : 1], f32[0 : 1], <64>\nendloop\nhalt"
+COMPUTE_BOUND = """
+dma.load dma0, f32[0 : 1], f32[0 : 1], <64>
+signal dma0, s1, 1
+wait vec, s1, 1
+loop r40, 500
+  vexp.f32 f32[0 : 1], f32[0 : 1], <64>
+endloop
+halt
+"""
 
 
 def test_halving_bandwidth() -> None:
@@ -115,12 +126,19 @@ def test_halving_bandwidth() -> None:
     assert memory[1] > 1.9 * memory[0]
     compute = [timed(assemble(COMPUTE_BOUND), c).cycles for c in (MACHINE, half)]
     assert compute[1] - compute[0] <= 64 * 4 // 8  # the first load alone
-    gemms = [timed(gemm(256, 64, 64, 16).encode(), c).cycles for c in (replace(MACHINE, dram_bytes_per_cycle=256.0), replace(MACHINE, dram_bytes_per_cycle=128.0))]
+    gemms = [
+        timed(gemm(256, 64, 64, 16).encode(), c).cycles
+        for c in (replace(MACHINE, dram_bytes_per_cycle=256.0), replace(MACHINE, dram_bytes_per_cycle=128.0))
+    ]
     assert gemms[1] < gemms[0] * 1.05
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from(["dram_bytes_per_cycle", "sp_bytes_per_cycle", "dma_bytes_per_cycle"]), st.floats(1.0, 300.0), st.floats(1.0, 8.0))
+@given(
+    st.sampled_from(["dram_bytes_per_cycle", "sp_bytes_per_cycle", "dma_bytes_per_cycle"]),
+    st.floats(1.0, 300.0),
+    st.floats(1.0, 8.0),
+)
 def test_more_bandwidth_never_costs_cycles(name: str, low: float, factor: float) -> None:
     program = gemm(64, 32, 48, 16, tile_m=32).encode()
     slow, fast = replace(MACHINE, **{name: low}), replace(MACHINE, **{name: low * factor})

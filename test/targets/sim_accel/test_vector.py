@@ -4,16 +4,44 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from accelc.targets.sim_accel import _sim
-from accelc.targets.sim_accel.isa import Tile
-from accelc.targets.sim_accel.program import Program
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sim_helpers import NUMPY, elementwise, run_on_scratchpad, same_bits
 
+from accelc.targets.sim_accel import _sim
+from accelc.targets.sim_accel.isa import Tile
+from accelc.targets.sim_accel.program import Program
+
 RNG = np.random.default_rng(1)
-SPECIAL = np.array([0, -0.0, 1, -1, 0.5, 1.5, 2.5, -2.5, np.inf, -np.inf, np.nan, 1e-40, -1e-45, 3e38, 255, 256, -129, 2**31, -(2.0**31), 2**63, 65520], "f")
-FLOATS = np.concatenate([SPECIAL, RNG.standard_normal(300).astype("f"), RNG.integers(0, 2**32, 700, np.uint32).view("f")])
+SPECIAL = np.array(
+    [
+        0,
+        -0.0,
+        1,
+        -1,
+        0.5,
+        1.5,
+        2.5,
+        -2.5,
+        np.inf,
+        -np.inf,
+        np.nan,
+        1e-40,
+        -1e-45,
+        3e38,
+        255,
+        256,
+        -129,
+        2**31,
+        -(2.0**31),
+        2**63,
+        65520,
+    ],
+    "f",
+)
+FLOATS = np.concatenate(
+    [SPECIAL, RNG.standard_normal(300).astype("f"), RNG.integers(0, 2**32, 700, np.uint32).view("f")]
+)
 LEFT, RIGHT = np.repeat(SPECIAL, len(SPECIAL)), np.tile(SPECIAL, len(SPECIAL))
 LEFT, RIGHT = np.concatenate([LEFT, FLOATS]), np.concatenate([RIGHT, RNG.permutation(FLOATS)])
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -24,20 +52,45 @@ def numpy_min(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 BINARY = {
-    "vadd": np.add, "vsub": np.subtract, "vmul": np.multiply, "vdiv": np.divide, "vrem": np.fmod,
-    "vmin": numpy_min, "vmax": lambda a, b: -numpy_min(-a, -b),
+    "vadd": np.add,
+    "vsub": np.subtract,
+    "vmul": np.multiply,
+    "vdiv": np.divide,
+    "vrem": np.fmod,
+    "vmin": numpy_min,
+    "vmax": lambda a, b: -numpy_min(-a, -b),
     "vminnum": lambda a, b: np.where(a != a, b, np.where(b != b, a, numpy_min(a, b))),
     "vmaxnum": lambda a, b: -np.where(a != a, -b, np.where(b != b, -a, numpy_min(-a, -b))),
-}  # fmt: skip
-COMPARE = {"vceq": np.equal, "vcne": np.not_equal, "vclt": np.less, "vcle": np.less_equal, "vcgt": np.greater, "vcge": np.greater_equal}
+}
+COMPARE = {
+    "vceq": np.equal,
+    "vcne": np.not_equal,
+    "vclt": np.less,
+    "vcle": np.less_equal,
+    "vcgt": np.greater,
+    "vcge": np.greater_equal,
+}
 UNARY = {
-    "vcopy": np.positive, "vneg": np.negative, "vabs": np.abs, "vfloor": np.floor, "vceil": np.ceil, "vrint": np.rint, "vtrunc": np.trunc,
-    "vsqrt": np.sqrt, "vrecip": lambda a: np.float32(1) / a,
-}  # fmt: skip
+    "vcopy": np.positive,
+    "vneg": np.negative,
+    "vabs": np.abs,
+    "vfloor": np.floor,
+    "vceil": np.ceil,
+    "vrint": np.rint,
+    "vtrunc": np.trunc,
+    "vsqrt": np.sqrt,
+    "vrecip": lambda a: np.float32(1) / a,
+}
 INTEGER = {
-    "vadd": np.add, "vsub": np.subtract, "vmul": np.multiply, "vmin": np.minimum, "vmax": np.maximum, "vand": np.bitwise_and,
-    "vor": np.bitwise_or, "vxor": np.bitwise_xor,
-}  # fmt: skip
+    "vadd": np.add,
+    "vsub": np.subtract,
+    "vmul": np.multiply,
+    "vmin": np.minimum,
+    "vmax": np.maximum,
+    "vand": np.bitwise_and,
+    "vor": np.bitwise_or,
+    "vxor": np.bitwise_xor,
+}
 
 
 @pytest.mark.parametrize("name", BINARY)
@@ -144,7 +197,9 @@ def test_saturating_floats(target: str) -> None:
 @pytest.mark.parametrize("target", ["i8", "u8", "i32", "i64"])
 def test_float_to_integer_saturates(target: str) -> None:
     info = np.iinfo(NUMPY[target])
-    expect = [0 if x != x else info.min if x < info.min else info.max if x > info.max else int(x) for x in FLOATS.tolist()]
+    expect = [
+        0 if x != x else info.min if x < info.min else info.max if x > info.max else int(x) for x in FLOATS.tolist()
+    ]
     assert elementwise("vcopy", "f32", target, FLOATS).tolist() == expect
 
 
@@ -160,7 +215,9 @@ def test_integer_conversions(ctype: str, target: str) -> None:
         assert same_bits(elementwise("vcopy", ctype, target, a), a.astype(NUMPY[target]))
     if target in ("i8", "u8", "i32"):
         info = np.iinfo(NUMPY[target])
-        assert same_bits(elementwise("vcopy", ctype, target, a, sat=True), np.clip(a, info.min, info.max).astype(NUMPY[target]))
+        assert same_bits(
+            elementwise("vcopy", ctype, target, a, sat=True), np.clip(a, info.min, info.max).astype(NUMPY[target])
+        )
 
 
 def _round(v: int, target: str) -> float:
@@ -223,6 +280,11 @@ def test_variants_agree() -> None:
     names = [*BINARY, "vpow", *COMPARE]
     for variant in _sim.variants()[1:]:
         for name in names:
-            assert same_bits(elementwise(name, "f32", "f32", LEFT, RIGHT), elementwise(name, "f32", "f32", LEFT, RIGHT, variant=variant)), name
+            assert same_bits(
+                elementwise(name, "f32", "f32", LEFT, RIGHT),
+                elementwise(name, "f32", "f32", LEFT, RIGHT, variant=variant),
+            ), name
         for name in [*UNARY, "vrsqrt", "vexp", "vlog", "vtanh", "verf", "vsigmoid", "vsin", "vcos"]:
-            assert same_bits(elementwise(name, "f32", "f32", FLOATS), elementwise(name, "f32", "f32", FLOATS, variant=variant)), name
+            assert same_bits(
+                elementwise(name, "f32", "f32", FLOATS), elementwise(name, "f32", "f32", FLOATS, variant=variant)
+            ), name
