@@ -10,7 +10,7 @@ from accelc.passes.graph import body_of, main_function
 
 def clean(module: Any) -> None:
     """Upstream's common subexpression elimination (all of `nn` is pure), then dead ops, users before producers."""
-    PassManager.parse("builtin.module(cse)", module.context).run(module.operation)
+    run_upstream(module, "cse")
     main = main_function(module)
     if main is None:
         return
@@ -18,6 +18,13 @@ def clean(module: Any) -> None:
         operation = op.operation
         if operation.name.startswith("nn.") and not any(_used(v) for v in operation.results):
             operation.erase()
+
+
+def run_upstream(module: Any, pipeline: str) -> None:
+    """Runs upstream passes without verification, which comes after each of our passes anyway."""
+    manager = PassManager.parse(f"builtin.module({pipeline})", module.context)
+    manager.enable_verifier(False)
+    manager.run(module.operation)
 
 
 def _used(value: Any) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 from accelc.core.diagnostics import Error, UnsupportedError
 from accelc.core.pass_ import Pass, PassContext, register_pass
 from accelc.dialects import nn
-from accelc.mlir import PassManager, dialect, ir
+from accelc.mlir import dialect, ir
+from accelc.passes.cleanup import run_upstream
 from accelc.passes.graph import body_of, kernel_entry, kernels_of, name_of, node_of
 from accelc.passes.lowering import HANDLERS, lower_elementwise
 from accelc.passes.lowering.destination import write_outputs
@@ -42,7 +43,7 @@ class NnToLinalg(Pass):
             for kernel in kernels:
                 lower_kernel(kernel)
             if kernels:
-                PassManager.parse("builtin.module(canonicalize,cse)").run(module.operation)
+                run_upstream(module, "canonicalize,cse")
             hoist_reshapes(module)
             for kernel in kernels:
                 write_outputs(kernel_entry(kernel))

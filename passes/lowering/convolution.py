@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from accelc.mlir import dialect, ir
 from accelc.passes.lowering.contraction import accumulator, multiply_accumulate, same_family
 from accelc.passes.lowering.dtypes import UNSIGNED, constant
@@ -56,10 +58,10 @@ def lower_conv(k: Kernel, op: Any, attrs: Mapping[str, Any]) -> None:
     init = k.filled(shape, acc, 0)
     plain = same_family(x.dtype, w.dtype) and x.dtype not in UNSIGNED and w.dtype not in UNSIGNED
     if layout == "nhwc" and len(strides) == 2 and groups == 1 and plain:
-        value = _named(linalg.conv_2d_nhwc_hwcf, image, filters, init, strides, dilations)
+        value = _named(linalg.Conv2DNhwcHwcfOp, image, filters, init, strides, dilations)
     elif layout == "nhwc" and len(strides) == 2 and plain and groups == x.shape[-1] == shape[-1]:
         flat = k.reshape(filters, (*w.shape[:2], shape[-1]))
-        value = _named(linalg.depthwise_conv_2d_nhwc_hwc, image, flat, init, strides, dilations)
+        value = _named(linalg.DepthwiseConv2DNhwcHwcOp, image, flat, init, strides, dilations)
     else:
         body = multiply_accumulate(x.dtype, w.dtype, acc)
         value = _generic_conv(k, image, filters, init, strides, dilations, groups, layout, body)
@@ -67,7 +69,10 @@ def lower_conv(k: Kernel, op: Any, attrs: Mapping[str, Any]) -> None:
 
 
 def _named(build: Any, image: Value, filters: Value, init: Value, strides: Any, dilations: Any) -> Value:
-    return build(image, filters, outs=[init], strides=list(strides), dilations=list(dilations))
+    numbers = [ir.DenseElementsAttr.get(np.array(v, np.int64)) for v in (strides, dilations)]
+    op = build([init.type], [image, filters], [init], strides=numbers[0], dilations=numbers[1])
+    linalg.fill_builtin_region(op.operation)
+    return op.result
 
 
 def _generic_conv(

@@ -130,7 +130,7 @@ class Kernel:
 
     def filled(self, shape: tuple[int, ...], dtype: str, number: float | int | bool) -> Value:
         """A tensor of one number."""
-        return linalg.fill(constant(dtype, number), outs=[self.empty(shape, dtype)])
+        return fill(constant(dtype, number), self.empty(shape, dtype))
 
     @staticmethod
     def reshape(value: Value, shape: tuple[int, ...]) -> Value:
@@ -194,6 +194,13 @@ class Kernel:
             lambda ins, outs: [combine(outs[0], ins[0])],
         )
         return Expr(shape, dtype, result)
+
+
+def fill(number: Value, init: Value) -> Value:
+    """``linalg.fill`` of a scalar (the bindings' own maker goes through a slow description language)."""
+    op = linalg.FillOp([init.type], [number], [init])
+    linalg.fill_builtin_region(op.operation)
+    return op.result
 
 
 def _loop_index(loop: int, dtype: str) -> Any:

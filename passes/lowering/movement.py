@@ -9,7 +9,7 @@ from accelc.core.diagnostics import UnsupportedError
 from accelc.mlir import dialect, ir
 from accelc.passes.lowering.dtypes import constant
 from accelc.passes.lowering.expr import Apply, Expr, Splat
-from accelc.passes.lowering.kernel import Kernel, shape_and_dtype
+from accelc.passes.lowering.kernel import Kernel, fill, shape_and_dtype
 from accelc.passes.lowering.registry import lowers
 
 arith = dialect("arith")
@@ -128,9 +128,9 @@ def lower_pad(k: Kernel, op: Any, attrs: Mapping[str, Any]) -> None:
         starts = [max(-p, 0) for p in low]
         sizes = [s - max(-a, 0) - max(-b, 0) for s, a, b in zip(source.type.shape, low, high, strict=True)]
         source = extract_slice(source, starts, sizes, [1] * len(sizes))
-    fill = number_of(k.expr(value))
-    scalar = constant(dtype, fill) if fill is not None else tensor.extract(k.tensor(value), [])
-    dest = linalg.fill(scalar, outs=[k.empty(shape, dtype)])
+    known = number_of(k.expr(value))
+    scalar = constant(dtype, known) if known is not None else tensor.extract(k.tensor(value), [])
+    dest = fill(scalar, k.empty(shape, dtype))
     k.define(result, insert_slice(source, dest, [max(p, 0) for p in low], [1] * len(shape)))
 
 
