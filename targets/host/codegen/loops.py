@@ -47,6 +47,7 @@ class _Loops:
         self.kw = kw
         self.kernel = kw.kernel
         self.ordered = False  # whether a later nest overwrites what an earlier one wrote
+        self._unfinished: list[Tensor] = []  # producers on their way to the workspace
 
     def write(self) -> Tiled:
         stores: list[Store] = []
@@ -95,11 +96,13 @@ class _Loops:
         """Puts a tensor in the workspace."""
         memory = self.kw.evaluator.memory
         size = math.prod(tensor.shape)
-        if tensor in memory or size * 8 > _MAX_SCRATCH:
-            raise NotTileable("a producer that has no place")
+        if tensor in memory or tensor in self._unfinished or size * 8 > _MAX_SCRATCH:
+            raise NotTileable("a producer that has no place, or that cannot be computed by a nest of its own")
+        self._unfinished.append(tensor)
         scratch = self.kw.scratch(size, tensor.element)
         for group in _grouped(self._pieces(tensor, scratch, tensor.shape, (0,) * len(tensor.shape))):
             self._run(self._plan(group), whole=True)
+        self._unfinished.pop()
         memory[tensor] = scratch
 
     def _pieces(self, value: Tensor, to: Memory, shape: tuple[int, ...], offsets: tuple[int, ...]) -> list[Store]:
