@@ -146,6 +146,13 @@ def is_split(item: Item) -> bool:
     return any(n >= FIRST_SPLIT for d in item.compute.op.reduction for n in item.spans[d].dims)
 
 
+def outs_of(item: Item) -> list[TileValue]:
+    """The tiles that an item makes."""
+    if isinstance(item, ComputeItem):
+        return item.outs
+    return [] if item.out is None else [item.out]
+
+
 class Levels:
     """At which depth of the loops each item of a nest stands (0: before all loops).
 
@@ -163,28 +170,34 @@ class Levels:
             self.rounds.append(self.rounds[-1] * -(-nest.extents[d] // tiling.sizes[d]))
         late: set[TileValue] = set()
         for item in nest.items:
-            spans = item.spans
-            if isinstance(item, LoadItem):
-                spans = (*item.positions, *item.spans)
-            elif isinstance(item, StoreItem):
-                spans = (*item.positions, *item.spans)
-            level = max((self.depth_of.get(d, 0) for s in spans for d in s.dims), default=0)
-            level = max([level, *(self.tile_level.get(t, 0) for t in item.tiles())])
-            outs = item.outs if isinstance(item, ComputeItem) else [item.out] if item.out is not None else []
-            if any(t in late for t in item.tiles()):
+            level = max([self.depth_of.get(d, 0) for d in _dims_of(item)], default=0)
+            tiles = item.tiles()
+            for t in tiles:
+                level = max(level, self.tile_level.get(t, 0))
+            if late and any(t in late for t in tiles):
                 self.after.add(item)
                 level = self.parallel
-            if level > self.parallel and is_split(item):
-                # The accumulator belongs to the body around the loops over K.
-                for t in outs:
+            accumulates = level > self.parallel and is_split(item)
+            for t in outs_of(item):
+                if accumulates:
+                    # The accumulator belongs to the body around the loops over K.
                     self.tile_level[t] = self.parallel
                     late.add(t)
-            else:
-                for t in outs:
+                else:
                     self.tile_level[t] = max(level, self.tile_level.get(t, 0))
                     if item in self.after:
                         late.add(t)
             self.level[item] = level
+
+
+def _dims_of(item: Item) -> tuple[int, ...]:
+    """The nest's dimensions that an item moves with."""
+    if item.moves is None:
+        spans = item.spans
+        if isinstance(item, LoadItem | StoreItem):
+            spans = (*item.positions, *item.spans)
+        item.moves = tuple(sorted({d for s in spans for d in s.dims}))
+    return item.moves
 
 
 @lru_cache(maxsize=4096)
@@ -194,133 +207,171 @@ def _matrix_plan(
     return plan_matrix(act, weight, acc, extents, side)
 
 
-def best_matrix(
-    strides: Sequence[tuple[int, ...]], product: tuple[int, int], extents: tuple[int, ...], side: int, rate: float
-) -> MatrixPlan | None:
-    """The cheaper of the two ways to give the operands of a contraction their roles."""
-    best: MatrixPlan | None = None
-    for a, b in (product, product[::-1]):
-        plan = _matrix_plan(strides[a], strides[b], strides[-1], extents, side)
-        if plan is not None and (best is None or plan.cycles(side, rate) < best.cycles(side, rate)):
-            best = plan
-    return best
-
-
 def vector_cycles(extents: Sequence[int], limits: Limits) -> float:
     """Cycles of a multiply-accumulate over ``extents`` on the vector unit: products, and their sum."""
     return 2 * math.prod(extents) / limits.lanes("f32") * limits.config.vec_cycles["simple"]
 
 
+@dataclass
+class _Shape:
+    """Sizes of a tile's dimensions, in its layout, as (base, ((dimension, coefficient), ...))."""
+
+    parts: tuple[tuple[int, tuple[tuple[int, int], ...]], ...]
+    itemsize: int
+
+    def of(self, sizes: Mapping[int, int]) -> tuple[int, ...]:
+        """The shape for given tile sizes."""
+        return tuple(
+            base + sum([c * (sizes[d] - 1) for d, c in coeffs]) if coeffs else base for base, coeffs in self.parts
+        )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What one round of an item takes: bus bytes, DMA, matrix and vector cycles; scratch: bytes of temporaries."""
+
+    bus: float = 0.0
+    dma: float = 0.0
+    mxu: float = 0.0
+    vec: float = 0.0
+    scratch: int = 0
+
+
+_HEAVY = frozenset(("math.exp", "math.tanh", "math.erf", "math.log", "arith.divf", "math.sqrt", "math.rsqrt"))
+_FREE = frozenset(("arith.extf", "arith.extsi", "arith.extui", "arith.truncf", "arith.constant"))
+
+
 class Coster:
-    """Estimates tilings of one nest."""
+    """Estimates tilings of one nest. What does not depend on tile sizes is worked out once."""
 
     def __init__(self, nest: Nest, limits: Limits) -> None:
         self.nest = nest
         self.limits = limits
+        self.shapes: dict[TileValue, _Shape] = {}
+        self.queues: dict[TileValue, set[str]] = {}
+        self.vector: dict[Item, tuple[int, float]] = {}
+        for item in nest.items:
+            queue = "dma" if isinstance(item, LoadItem | StoreItem) else "vec"
+            if isinstance(item, ComputeItem):
+                queue = "mxu" if item.matrix else "vec"
+                self.vector[item] = self._passes(item)
+            for tile in (*outs_of(item), *item.tiles()):
+                parts = tuple((tile.spans[d].base, tile.spans[d].coeffs) for d in tile.order)
+                self.shapes[tile] = _Shape(parts, DTYPE_BYTES[isa_type(tile.element_type)])
+                if not isinstance(item, ReshapeItem):
+                    self.queues.setdefault(tile, set()).add(queue)
 
-    def estimate(self, tiling: Tiling) -> Estimate:
-        """Cycles and bytes of a tiling; the scratchpad's share of it is an upper bound in most cases."""
+    def works(self, sizes: Mapping[int, int]) -> tuple[list[_Work], dict[TileValue, int]]:
+        """The work of a round of each item, and the bytes of each tile."""
+        shapes = {tile: shape.of(sizes) for tile, shape in self.shapes.items()}
+        nbytes = {tile: -(-math.prod(n) * self.shapes[tile].itemsize // 64) * 64 for tile, n in shapes.items()}
+        return [self._work(item, sizes, shapes) for item in self.nest.items], nbytes
+
+    def estimate(
+        self, tiling: Tiling, works: tuple[list[_Work], dict[TileValue, int]] | None = None
+    ) -> Estimate:
+        """Cycles and bytes of a tiling; the scratchpad's share of it is an upper bound in most cases.
+
+        works: what `works` says for the tile sizes, where the caller has it.
+        """
+        items, nbytes = works or self.works(tiling.sizes)
         levels = Levels(self.nest, tiling)
-        limits, sizes = self.limits, tiling.sizes
-        users = self._users(levels)
         traffic = dma = mxu = vec = 0.0
         scratchpad = 0
-        for item in self.nest.items:
+        for item, work in zip(self.nest.items, items, strict=True):
             rounds = levels.rounds[levels.level[item]]
-            if isinstance(item, LoadItem | StoreItem):
-                bus, cycles = self._transfer(item, sizes)
-                traffic += rounds * bus
-                dma += rounds * cycles
-            elif isinstance(item, ComputeItem):
-                m, v, scratch = self._compute(item, sizes)
-                mxu += rounds * m
-                vec += rounds * v
-                scratchpad += scratch
-            elif isinstance(item, FillItem | PasteItem) and item.out is not None:
-                n = math.prod(item.out.shape(sizes))
-                vec += rounds * (limits.config.vec_startup + n / limits.lanes("f32"))
-        for tile, queues in users.items():
-            size = -(-math.prod(tile.shape(sizes)) * DTYPE_BYTES[isa_type(tile.element_type)] // 64) * 64
+            traffic += rounds * work.bus
+            dma += rounds * work.dma
+            mxu += rounds * work.mxu
+            vec += rounds * work.vec
+            scratchpad += work.scratch
+        for tile, queues in self.queues.items():
             level = levels.tile_level.get(tile, 0)
-            scratchpad += size * (2 if level and len(queues) > 1 and levels.rounds[level] > 1 else 1)
-        total = levels.rounds[-1]
+            scratchpad += nbytes[tile] * (2 if len(queues) > 1 and levels.rounds[level] > 1 else 1)
         # The first tile's transfers and the last one's vector work overlap with nothing.
-        cycles = max(dma, mxu, vec) + (dma + mxu + vec - max(dma, mxu, vec)) / max(1, total)
-        cycles += 2 * (limits.config.dma_startup + limits.config.dram_latency)
+        longest = max(dma, mxu, vec)
+        cycles = longest + (dma + mxu + vec - longest) / levels.rounds[-1]
+        cycles += 2 * (self.limits.config.dma_startup + self.limits.config.dram_latency)
         return Estimate(cycles, traffic, scratchpad, {"dma": dma, "mxu": mxu, "vec": vec})
 
-    def _users(self, levels: Levels) -> dict[TileValue, set[str]]:
-        users: dict[TileValue, set[str]] = {}
-        for item in self.nest.items:
-            queue = "dma" if isinstance(item, LoadItem | StoreItem) else "vec"
-            if isinstance(item, ComputeItem) and item.matrix:
-                queue = "mxu"
-            if isinstance(item, ReshapeItem):
-                continue
-            outs = item.outs if isinstance(item, ComputeItem) else [item.out] if item.out is not None else []
-            for tile in (*outs, *item.tiles()):
-                users.setdefault(tile, set()).add(queue)
-        return users
+    def _work(self, item: Item, sizes: Mapping[int, int], shapes: Mapping[TileValue, tuple[int, ...]]) -> _Work:
+        config = self.limits.config
+        if isinstance(item, LoadItem | StoreItem):
+            return self._transfer(item, shapes)
+        if isinstance(item, ComputeItem):
+            return self._compute(item, sizes, shapes)
+        if isinstance(item, FillItem | PasteItem) and item.out is not None:
+            count = math.prod(shapes[item.out])
+            return _Work(vec=config.vec_startup + count / self.limits.lanes("f32"))
+        return _Work()
 
-    def _transfer(self, item: LoadItem | StoreItem, sizes: Mapping[int, int]) -> tuple[float, float]:
-        """(bytes on the bus, cycles) of one transfer."""
-        limits = self.limits
+    def _transfer(self, item: LoadItem | StoreItem, shapes: Mapping[TileValue, tuple[int, ...]]) -> _Work:
+        config = self.limits.config
         tile = item.out if isinstance(item, LoadItem) else item.source
         assert tile is not None
-        memref_shape = item.source_shape if isinstance(item, LoadItem) else item.target.shape
-        counts = {d: s.size(sizes) for d, s in zip(item.dims, tile.spans, strict=True) if d >= 0}
-        steps = dict(zip(item.dims, item.steps, strict=True))
+        memory = item.source_shape if isinstance(item, LoadItem) else item.target.shape
+        shape = shapes[tile]
+        counts = {item.dims[d]: (n, item.steps[d]) for d, n in zip(tile.order, shape, strict=True)}
         run, rest, chained = 1, 1, True
-        for d in reversed(range(len(memref_shape))):
-            n = min(counts.get(d, 1), memref_shape[d])
-            if chained and steps.get(d, 1) == 1:
+        for d in range(len(memory) - 1, -1, -1):
+            n, step = counts.get(d, (1, 1))
+            n = min(n, memory[d])
+            if chained and step == 1:
                 run *= n
             else:
                 rest *= n
-            chained = chained and n == memref_shape[d] and steps.get(d, 1) == 1
-        item_bytes = DTYPE_BYTES[isa_type(tile.element_type)]
-        bus = rest * -(-run * item_bytes // limits.config.burst_bytes) * limits.config.burst_bytes
-        side = math.prod(s.size(sizes) for s in tile.spans) * item_bytes / limits.config.dma_bytes_per_cycle
-        return bus, limits.config.dma_startup + max(bus / limits.config.dram_bytes_per_cycle, side / max(1, limits.config.dma_queues - 1))
+            chained = chained and step == 1 and n == memory[d]
+        itemsize = self.shapes[tile].itemsize
+        bus = rest * -(-run * itemsize // config.burst_bytes) * config.burst_bytes
+        local = math.prod(shape) * itemsize / config.dma_bytes_per_cycle
+        queues = max(1, config.dma_queues - 1)
+        return _Work(bus=bus, dma=max(bus / config.dram_bytes_per_cycle, (config.dma_startup + local) / queues))
 
-    def _compute(self, item: ComputeItem, sizes: Mapping[int, int]) -> tuple[float, float, int]:
-        """(matrix cycles, vector cycles, scratch bytes) of one round."""
+    def _passes(self, item: ComputeItem) -> tuple[int, float]:
+        """(instructions, passes over the elements at the simple rate) of a body on the vector unit."""
+        cycles = self.limits.config.vec_cycles
+        names = [o.name for o in item.compute.op.body_ops[:-1] if o.name not in _FREE]
+        heavy = sum(n in _HEAVY for n in names)
+        passes = len(names) + heavy * (cycles["func"] - 1) + names.count("math.powf") * (cycles["pow"] - 1)
+        if item.compute.op.product is not None and item.compute.op.reduction:
+            return 2, 2.0
+        return max(1, len(names)), max(1.0, passes)
+
+    def _compute(
+        self, item: ComputeItem, sizes: Mapping[int, int], shapes: Mapping[TileValue, tuple[int, ...]]
+    ) -> _Work:
         limits, op = self.limits, item.compute.op
         extents = tuple(s.size(sizes) for s in item.spans)
         if item.matrix:
-            plan = self.matrix_plan(item, extents, sizes)
-            if plan is None:
-                return math.inf, 0.0, 0
-            dtype = isa_type(op.inputs[op.product[0]].type.element_type)  # type: ignore[index]
-            return plan.cycles(limits.side, limits.rates[dtype]), 0.0, 0
-        steps = max(1, sum(1 for o in op.body_ops[:-1] if not o.name.startswith("arith.ext") and o.name not in ("arith.truncf", "arith.constant")))
+            plan = self.matrix_plan(item, extents, shapes)
+            assert op.product is not None
+            rate = limits.rates[isa_type(op.inputs[op.product[0]].type.element_type)]
+            return _Work(mxu=math.inf if plan is None else plan.cycles(limits.side, rate))
+        steps, passes = self.vector[item]
         elements = math.prod(extents)
-        heavy = sum(1 for o in op.body_ops if o.name in ("math.exp", "math.tanh", "math.erf", "math.log", "arith.divf", "math.sqrt", "math.rsqrt"))
-        heavy += 4 * sum(1 for o in op.body_ops if o.name == "math.powf")
-        passes = steps + heavy * (limits.config.vec_cycles["func"] - 1)
-        if op.reduction and op.product is not None:
-            passes = 2 * limits.config.vec_cycles["simple"]
-        parallel = math.prod(n for d, n in enumerate(extents) if d not in op.reduction)
-        scratch = min(3, max(0, steps - 1)) * 4 * (elements if op.reduction and steps > 1 else parallel)
-        return 0.0, steps * limits.config.vec_startup + passes * elements / limits.lanes("f32"), scratch
+        scratch = min(3, steps - 1) * 4 * (elements if op.reduction else math.prod(shapes[item.outs[0]]))
+        return _Work(vec=steps * limits.config.vec_startup + passes * elements / limits.lanes("f32"), scratch=scratch)
 
-    def matrix_plan(self, item: ComputeItem, extents: tuple[int, ...], sizes: Mapping[int, int]) -> MatrixPlan | None:
+    def matrix_plan(
+        self, item: ComputeItem, extents: tuple[int, ...], shapes: Mapping[TileValue, tuple[int, ...]]
+    ) -> MatrixPlan | None:
         """How the matrix unit runs a tile of a contraction."""
         op = item.compute.op
         assert op.product is not None
+        act, weight = op.product[1 - self.nest.planner.stationary], op.product[self.nest.planner.stationary]
         strides = []
-        for n in (*op.product, len(op.inputs)):
+        for n in (act, weight, len(op.inputs)):
             tile = item.ins[n] if n < len(op.inputs) else item.outs[0]
             assert tile is not None
-            laid = row_major(tile.shape(sizes))
+            laid = row_major(shapes[tile])
             of_dim = {d: laid[j] for j, d in enumerate(tile.order)}
             total = [0] * op.rank
             for k, affine in enumerate(op.maps[n]):
                 for d, c in enumerate(affine.coeffs):
-                    total[d] += c * of_dim[k]
+                    if c:
+                        total[d] += c * of_dim[k]
             strides.append(tuple(total))
-        dtype = isa_type(op.inputs[op.product[0]].type.element_type)
-        return best_matrix(strides, (0, 1), extents, self.limits.side, self.limits.rates[dtype])
+        return _matrix_plan(strides[0], strides[1], strides[2], extents, self.limits.side)
 
 
 def matrix_user(limits: Limits) -> Callable[[Structured], bool]:

@@ -32,10 +32,14 @@ class TileValue:
 
 @dataclass(eq=False)
 class Item:
-    """One step of a tile's work; ``out`` is the tile it makes (None for a store)."""
+    """One step of a tile's work; ``out`` is the tile it makes (None for a store).
+
+    moves: the nest's dimensions that it moves with, once they are worked out.
+    """
 
     out: TileValue | None
     spans: tuple[Span, ...] = ()
+    moves: tuple[int, ...] | None = field(default=None, kw_only=True)
 
     def tiles(self) -> list[TileValue]:
         """The tiles it reads."""

@@ -77,7 +77,8 @@ def group_options(
         last = i == len(live) - 1
         sizes = divisors(extents[d]) if exact else splits(extents[d], multiple if last else 1)
         options += [_Option((*ones, (d, size))) for size in sizes]
-        options.append(_Option((*ones, (d, 1))))
+        if multiple == 1:
+            options.append(_Option((*ones, (d, 1))))
     unique = list(dict.fromkeys(options))
     if len(unique) <= _MOST_SIZES:
         return unique
@@ -94,26 +95,38 @@ class Search:
         self.limits = limits
         self.capacity = capacity
         self.use_matrix = matrix_user(limits)
+        self._costers: dict[int, Coster] = {}
         self._nests: dict[tuple[frozenset[int], tuple[tuple[int, int], ...], int], Nest | None] = {}
 
     def run(self) -> list[Choice]:
         """Choices, best first. Raises ScratchpadOverflow where none fits, UnsupportedError where none can be planned."""
         probe = self._probe()
         found: list[tuple[float, int, Choice]] = []
-        stationary = (1, 0) if probe.contraction is not None else (1,)
+        stationary = self._stationary(probe)
         for side in stationary:
             for tiled, split, sizes in self._sizes(probe):
                 nest = self._nest(tiled, split, side)
                 if nest is None:
                     continue
+                every = {**nest.extents, **sizes}
+                coster = self._costers[id(nest)]
+                works = coster.works(every)
                 for order in self._orders(nest, sizes):
-                    tiling = Tiling({**nest.extents, **sizes}, order)
-                    estimate = Coster(nest, self.limits).estimate(tiling)
+                    tiling = Tiling(every, order)
+                    estimate = coster.estimate(tiling, works)
                     if estimate.scratchpad <= self.capacity and estimate.cycles < math.inf:
                         found.append((estimate.cycles, len(found), Choice(nest, tiling, estimate)))
         if not found:
             raise ScratchpadOverflow(f"no tiles of a kernel fit {self.capacity} bytes of scratchpad")
         return [choice for _, _, choice in sorted(found, key=lambda x: x[:2])]
+
+    def _stationary(self, probe: Nest) -> tuple[int, ...]:
+        """Which operands of the contraction to try as the one that stays in the array: not one with many more rows."""
+        if probe.contraction is None:
+            return (1,)
+        _, rows, columns, _ = self._classes(probe, probe.contraction, sorted(probe.extents))
+        m, n = (math.prod(probe.extents[d] for d in group) for group in (rows, columns))
+        return (1,) if m > 2 * n else (1, 0)
 
     def _nest(self, tiled: frozenset[int], split: tuple[tuple[int, int], ...], stationary: int) -> Nest | None:
         key = (tiled, split, stationary)
@@ -123,6 +136,8 @@ class Search:
                 self._nests[key] = plan_nest(self.root, self.destination, tiled, pairs, stationary, self.use_matrix)
             except UnsupportedError:
                 self._nests[key] = None
+            else:
+                self._costers[id(self._nests[key])] = Coster(self._nests[key], self.limits)
         return self._nests[key]
 
     _reduction: Compute | None = None
