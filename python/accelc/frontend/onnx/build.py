@@ -55,7 +55,8 @@ class Builder:
     def const(self, value: Any, dtype: str | None = None) -> Value:
         """A known value from anything numpy takes; ``dtype`` is an nn name."""
         array = np.asarray(value)
-        return known(array if dtype is None else array.astype(nn.numpy_dtype(dtype)))
+        with np.errstate(all="ignore"):
+            return known(array if dtype is None else array.astype(nn.numpy_dtype(dtype)))
 
     def handle(self, value: Value) -> Any:
         """The MLIR value; a known one becomes `nn.constant`, or `nn.weight` and an entry of the store."""

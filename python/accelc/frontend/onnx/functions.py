@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import onnx
-from onnx import defs
+from onnx import checker, defs, shape_inference
 
 from accelc.frontend.onnx.tensors import NN_DTYPES
 from accelc.frontend.onnx.values import AnyValue, Value
@@ -80,3 +80,18 @@ def _type_proto(value: AnyValue | None) -> onnx.TypeProto:
     if not isinstance(value, Value):
         return onnx.TypeProto()
     return onnx.helper.make_tensor_type_proto(_ONNX_DTYPES[value.dtype], list(value.shape))
+
+
+def objection_to(
+    node: onnx.NodeProto, domain: str, opsets: Mapping[str, int], inputs: Sequence[AnyValue | None]
+) -> str | None:
+    """What onnx's own shape inference has against a node; None where it has nothing, or nothing to say about it."""
+    try:
+        schema = defs.get_schema(node.op_type, opsets[domain], domain)
+        types = {name: _type_proto(v) for name, v in zip(node.input, inputs, strict=True) if isinstance(v, Value)}
+        shape_inference.infer_node_outputs(schema, node, types)
+    except (shape_inference.InferenceError, checker.ValidationError) as error:
+        return str(error).strip().splitlines()[0]
+    except (KeyError, ValueError, TypeError, RuntimeError, defs.SchemaError):
+        return None
+    return None

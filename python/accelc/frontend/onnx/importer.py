@@ -6,6 +6,7 @@ One walk over the nodes: each is handed to its handler, with inputs that are kno
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from accelc.dialects import nn
 from accelc.dialects.nn import TensorType
 from accelc.frontend.onnx.build import Builder
 from accelc.frontend.onnx.check import domain_of, node_name, opsets_of
-from accelc.frontend.onnx.functions import bind_attributes, function_of
+from accelc.frontend.onnx.functions import bind_attributes, function_of, objection_to
 from accelc.frontend.onnx.load import LoadedModel
 from accelc.frontend.onnx.ops import HANDLERS
 from accelc.frontend.onnx.registry import EXPAND, Node, decode_attributes
@@ -29,6 +30,12 @@ from accelc.frontend.onnx.values import AnyValue, Value, known
 from accelc.mlir import dialect, ir
 
 func: Any = dialect("func")
+
+# What a handler may raise besides `accelc.Error`, where a model is malformed in a way that it does not check for.
+_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, AssertionError, ir.MLIRError)
+
+# A tensor of so many elements is no model's.
+MAX_ELEMENTS = 1 << 48
 
 # Functions nest; a model that nests deeper than this calls itself.
 MAX_CALL_DEPTH = 64
@@ -107,12 +114,20 @@ class GraphImporter:
                     results = self._node(node, name, frame)
                 except Error as error:
                     raise _named(error, name) from None
-                except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, AssertionError) as error:
-                    raise InternalError(
-                        f"importing {node.op_type} failed: {type(error).__name__}: {error}", node=name
-                    ) from error
+                except MemoryError:
+                    raise UnsupportedError(f"{node.op_type} needs more memory than there is", node=name) from None
+                except _FAULTS as error:
+                    raise self._fault(node, name, frame, error) from error
             self._define(node, name, results, frame)
         self._frame = around
+
+    def _fault(self, node: onnx.NodeProto, name: str, frame: Frame, error: Exception) -> Error:
+        """What to say when a handler stumbles: onnx's objection to the node, else that it is our fault."""
+        inputs = [frame.scope[i] if i else None for i in node.input]
+        objection = objection_to(node, domain_of(node.domain), frame.opsets, inputs)
+        if objection is not None:
+            return InvalidModelError(f"{node.op_type}: {objection}", node=name)
+        return InternalError(f"importing {node.op_type} failed: {type(error).__name__}: {error}", node=name)
 
     def _define(self, node: onnx.NodeProto, name: str, results: list[AnyValue | None], frame: Frame) -> None:
         for i, output in enumerate(node.output):
@@ -288,6 +303,8 @@ def _port(port: onnx.ValueInfoProto, dims: Mapping[str, int]) -> Port:
         raise UnsupportedError(f"input '{port.name}' has no rank")
     symbols = [str(dims.get(s, s)) for s in _symbols(port)]
     shape = tuple(int(s) if s.isdecimal() else None for s in symbols)
+    if math.prod(s for s in shape if s is not None) > MAX_ELEMENTS:
+        raise InvalidModelError(f"input '{port.name}' has the shape {list(shape)}")
     return Port(port.name, TensorType(shape, dtype), tuple(symbols))
 
 

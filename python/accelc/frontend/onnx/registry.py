@@ -147,9 +147,9 @@ class Node:
 
     def resolve(self, axis: int, rank: int) -> int:
         """An axis counted from the front. Raises InvalidModelError where there is no such axis."""
-        if not -rank <= axis < max(rank, 1):
+        if not -rank <= axis < rank:
             raise InvalidModelError(f"{self.op} has axis {axis} for a tensor of rank {rank}")
-        return axis % rank if rank else 0
+        return axis % rank
 
     def resolve_all(self, axes: list[int], rank: int) -> list[int]:
         """Axes counted from the front, in the order given. Raises InvalidModelError for a repeated one."""
@@ -172,11 +172,13 @@ class Node:
             return self.maybe_ints(name)
         return self.constant_ints(i, name) if self.has(i) else None
 
-    def static(self, value: Value, what: str = "its input") -> tuple[int, ...]:
-        """A shape without unknown sizes. Raises UnsupportedError where there is one."""
+    def static(self, value: Value, rank: int | None = None) -> tuple[int, ...]:
+        """A shape without unknown sizes. Raises UnsupportedError where one is unknown, InvalidModelError for the rank."""
+        if rank is not None and value.rank != rank:
+            raise InvalidModelError(f"{self.op} needs a tensor of rank {rank}, got {value.type}")
         if not value.type.is_static:
             raise UnsupportedError(
-                f"{self.op} needs a static shape of {what}, got {value.type}",
+                f"{self.op} needs a static shape, got {value.type}",
                 notes=("fix the sizes of the inputs (--dim NAME=SIZE)",),
             )
         return tuple(s for s in value.shape if s is not None)

@@ -24,10 +24,10 @@ def attention(n: Node) -> Any:
         q, k, v = _heads(n, q, heads), _heads(n, k, kv_heads), _heads(n, v, kv_heads)
     past = 0
     if n.has(4) and n.has(5):
-        past = n.static(n.x(4))[2]
+        past = n.static(n.x(4), 4)[2]
         k, v = n.b.concat([n.x(4), k], 2), n.b.concat([n.x(5), v], 2)
     present: list[Value | None] = [k, v]
-    batch, heads, length, size = n.static(q)
+    batch, heads, length, size = n.static(q, 4)
     k, v = _repeated(n, k, heads), _repeated(n, v, heads)
     keys = n.static(k)[2]
     mask = _mask(n, q, keys)
@@ -53,7 +53,7 @@ def _plain(n: Node) -> bool:
 
 def _heads(n: Node, x: Value, heads: int) -> Value:
     """[batch, length, heads * size] as [batch, heads, length, size]."""
-    batch, length, hidden = n.static(x)
+    batch, length, hidden = n.static(x, 3)
     if heads < 1 or hidden % heads:
         raise n.invalid(f"cannot cut {x.type} into {heads} heads")
     return n.b.transpose(n.b.reshape(x, [batch, length, heads, hidden // heads]), [0, 2, 1, 3])
@@ -61,7 +61,7 @@ def _heads(n: Node, x: Value, heads: int) -> Value:
 
 def _repeated(n: Node, x: Value, heads: int) -> Value:
     """Keys or values with each head repeated for the query heads that share it."""
-    batch, own, length, size = n.static(x)
+    batch, own, length, size = n.static(x, 4)
     if own == heads:
         return x
     if heads % own:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from accelc.frontend.onnx.registry import Node, handler
@@ -42,7 +43,7 @@ def _filter(n: Node, x: Value, w: Value) -> list[int]:
     """The spatial sizes of the filter."""
     if x.rank < 3 or w.rank != x.rank:
         raise n.invalid(f"needs a tensor of rank 3 or more and a filter of its rank, got {x.type} and {w.type}")
-    kernel = list(n.static(w, "its filter")[2:])
+    kernel = list(n.static(w)[2:])
     given = n.maybe_ints("kernel_shape")
     if given is not None and given != kernel:
         raise n.invalid(f"has kernel_shape {given} and the filter {w.type}")
@@ -143,18 +144,15 @@ def col2im(n: Node) -> Value:
     rank = len(image)
     strides, dilations = n.maybe_ints("strides") or [1] * rank, n.maybe_ints("dilations") or [1] * rank
     pads = n.maybe_ints("pads") or [0] * (2 * rank)
-    batch, columns, count = n.static(x)
-    size = 1
-    for k in block:
-        size *= k
+    batch, columns, count = n.static(x, 3)
+    size = math.prod(block)
+    if len(block) != rank or len(strides) != rank or len(dilations) != rank or len(pads) != 2 * rank or size < 1:
+        raise n.invalid(f"has blocks of {block}, strides {strides}, dilations {dilations}, pads {pads} for {image}")
     windows = [
         (s + pads[i] + pads[i + rank] - ((block[i] - 1) * dilations[i] + 1)) // strides[i] + 1
         for i, s in enumerate(image)
     ]
-    total = 1
-    for w in windows:
-        total *= w
-    if columns % size or total != count:
+    if columns % size or math.prod(windows) != count:
         raise n.invalid(f"has {x.type} for blocks of {block} in an image of {image}")
     # A transposed convolution with one-hot filters: channel (c, k) writes at offset k.
     channels = columns // size

@@ -98,7 +98,7 @@ def tensor_scatter(n: Node) -> Value:
     """A cache with new steps written at each example's position, around the end or not."""
     cache, update = n.x(0), n.x(1)
     axis = n.axis(cache.rank, -2)
-    shape, new = n.static(cache), n.static(update)
+    shape, new = n.static(cache), n.static(update, cache.rank)
     if axis == 0:
         raise n.invalid("cannot write along the batch axis")
     count = new[axis]

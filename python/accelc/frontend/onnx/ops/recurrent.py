@@ -86,8 +86,9 @@ def _clipped(n: Node, x: Value) -> Value:
 def _run(n: Node, gates: int, defaults: Sequence[str], make: Callable[[Node, Direction], Cell]) -> list[Value | None]:
     """Runs all directions; gives Y, Y_h and (LSTM) Y_c in the node's layout."""
     batch_first = n.version >= LAYOUT_SINCE and n.flag("layout")
+    n.static(n.x(), 3)
     x = n.b.transpose(n.x(), [1, 0, 2]) if batch_first else n.x()
-    steps, batch, _ = n.static(x)
+    steps, batch, _ = n.static(x, 3)
     if steps > MAX_STEPS:
         raise n.unsupported(f"over {steps} steps (at most {MAX_STEPS})")
     with_cell = n.op == "LSTM"

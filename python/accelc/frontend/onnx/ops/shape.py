@@ -275,9 +275,7 @@ def space_to_depth(n: Node) -> Value:
 
 
 def _nchw(n: Node, x: Value) -> tuple[int, int, int, int]:
-    shape = n.static(x)
-    if len(shape) != 4:
-        raise n.invalid(f"needs a tensor of rank 4, got {x.type}")
+    shape = n.static(x, 4)
     return shape[0], shape[1], shape[2], shape[3]
 
 
@@ -285,6 +283,8 @@ def _nchw(n: Node, x: Value) -> tuple[int, int, int, int]:
 def trilu(n: Node) -> Value:
     """The upper or lower triangle of each matrix; 0 elsewhere."""
     x = n.x()
+    if x.rank < 2:
+        raise n.invalid(f"needs matrices, got {x.type}")
     rows, columns = n.static(x)[-2:]
     k = n.constant_ints(1, "k")[0] if n.has(1) else 0
     row, column = n.b.iota([rows, columns], 0), n.b.iota([rows, columns], 1)

@@ -77,7 +77,7 @@ def _two_sided(n: Node, x: Value, axis: int, length: int) -> Value:
 def stft(n: Node) -> Value:
     """Transforms of windows of a signal."""
     x = n.x(0)
-    length = n.static(x)[1]
+    length = n.static(x, 3)[1]
     step = n.constant_ints(1, "frame_step")[0]
     window = n.maybe(2)
     size = n.constant_ints(3, "frame_length")[0] if n.has(3) else n.static(window)[0] if window is not None else 0
