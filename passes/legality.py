@@ -59,7 +59,7 @@ def check(stage: str, module: Any) -> None:
     if stage in MAIN and _has_main(operation):
         for op in graph_of(operation).operations:
             _check_op(op.operation, MAIN[stage], frozenset(), stage, "@main")
-        if stage != "nn":
+        if stage == "kernels":  # later a kernel has its target's own arguments
             plan.check(operation)
     if stage in KERNEL:
         kernels = list(kernels_of(operation)) or ([("", operation)] if _has_entry(operation) else [])
