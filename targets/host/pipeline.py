@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from accelc.core.pipeline import Pipeline, Stage
-from accelc.targets.host.passes import HostBufferize, HostExpandMath, HostTile, HostToLLVM
+from accelc.targets.host.passes import HostBufferize, HostExpandConversions, HostExpandMath, HostTile, HostToLLVM
 
 
 def kernel_pipeline(machine: str) -> Pipeline:
     """From `kernels` to `target`, for the machine written after ``host:``."""
     return Pipeline(
         (
+            HostExpandConversions(),
             HostExpandMath(),
             HostTile(machine),
             HostBufferize(),

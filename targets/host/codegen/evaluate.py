@@ -386,6 +386,8 @@ class Evaluator:
     def apply(self, op: str, operands: list[Val], element: str, attributes: str = "") -> Val:
         """One `arith` or `math` op, on vectors where an operand is one; adding to a product is fused."""
         lanes = max((v.lanes for v in operands), default=1)
+        if op == "arith.divf" and element == "f32" and operands[0].lanes > operands[1].lanes == 1:
+            return self._divide(operands[0], operands[1])
         linear = _linear_result(op, operands)
         operands = [self.widen(v, lanes) for v in operands]
         if op == "arith.addf" and not attributes:
@@ -399,6 +401,27 @@ class Evaluator:
         if op == "arith.mulf" and element in ("f32", "f64"):
             self._products[name] = (operands[0], operands[1])
         return Val(name, element, lanes, linear)
+
+    def _divide(self, dividend: Val, divisor: Val) -> Val:
+        """A vector over a scalar, as two multiplications: a division of vectors takes ten times as long.
+
+        A power of two keeps the reciprocal of very small and very large divisors in range; 0, infinity and NaN give what a
+        division gives.
+        """
+        key = ("reciprocal", divisor.name)
+        scale, reciprocal = (next((k[key, i] for k in self._known if (key, i) in k), None) for i in (0, 1))
+        if scale is None or reciprocal is None:
+            one = self.constant("1.0", "f32")
+            size = self.apply("math.absf", [divisor], "f32")
+            scale = one
+            for predicate, bound, factor in ((4, 2.0**-60, 2.0**64), (2, 2.0**60, 2.0**-64)):  # olt, ogt
+                limit, power = (self.constant(f"{x:.17e}", "f32") for x in (bound, factor))
+                beyond = self.apply("arith.cmpf", [size, limit], "i1", f" {{predicate = {predicate} : i64}}")
+                scale = self.apply("arith.select", [beyond, power, scale], "f32")
+            scaled = self.apply("arith.mulf", [divisor, scale], "f32")
+            reciprocal = self.apply("arith.divf", [one, scaled], "f32")
+            self._known[-1][key, 0], self._known[-1][key, 1] = scale, reciprocal
+        return self.apply("arith.mulf", [self.apply("arith.mulf", [dividend, scale], "f32"), reciprocal], "f32")
 
     def _index(self, expression: Linear) -> Val:
         base = Val(self.writer.index(expression.without(LANE)), "index", 1)

@@ -142,7 +142,9 @@ def _combine(
     if ev.mask:
         neutral = w.constant(f"dense<{combiner.neutral}>", kind)
         name = w.op(f"arith.select {ev.mask}, {name}, {neutral} : {vector_type(lanes, 'i1')}, {kind}")
-    return w.op(f"{combiner.op} {accumulator}, {name} : {kind}")
+    # The order of the two zeros would cost more than the maximum itself, and means nothing in a reduction.
+    flags = " fastmath<nsz>" if combiner.op in ("arith.maximumf", "arith.minimumf") else ""
+    return w.op(f"{combiner.op} {accumulator}, {name}{flags} : {kind}")
 
 
 def row_lanes(extent: int, native: int) -> int:

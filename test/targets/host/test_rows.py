@@ -25,3 +25,29 @@ def test_layer_norm(rows: int, columns: int) -> None:
     centred = wide - wide.mean(1, keepdims=True)
     expected = centred / np.sqrt(wide.var(1, keepdims=True) + 1e-5) * g + b
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_division_of_a_row_by_extreme_scalars() -> None:
+    """A row over one number: the reciprocal must neither overflow nor lose its bits."""
+    divisors = np.array([1e-40, 3e38, 0.0, np.inf, np.nan, -7.0, 1e-30, 1e30], "f")
+    x = np.array([1e-38, 1.5, 0.0, -3.0, np.inf, 2e-20, 3e10, 7.0] * 4, "f")
+    rows, columns = len(divisors), len(x)
+    text = f"""
+    module @kernel {{
+    func.func @entry(%x: tensor<{columns}xf32>, %d: tensor<{rows}xf32>, %out: tensor<{rows}x{columns}xf32>)
+        -> tensor<{rows}x{columns}xf32> attributes {{accelc.num_outputs = 1 : i64}} {{
+      %r = linalg.generic {{indexing_maps = [affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i)>,
+          affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}}
+          ins(%x, %d : tensor<{columns}xf32>, tensor<{rows}xf32>) outs(%out : tensor<{rows}x{columns}xf32>) {{
+      ^bb0(%a: f32, %b: f32, %o: f32):
+        %q = arith.divf %a, %b : f32
+        linalg.yield %q : f32
+      }} -> tensor<{rows}x{columns}xf32>
+      return %r : tensor<{rows}x{columns}xf32>
+    }} }}"""
+    (got,) = run_kernel(text, [x, divisors], [((rows, columns), F32)])
+    with np.errstate(all="ignore"):
+        expected = x[None] / divisors[:, None]
+    normal = (np.abs(expected) > 1e-37) | ~np.isfinite(expected)
+    np.testing.assert_allclose(got[normal], expected[normal], rtol=4e-7)
+    np.testing.assert_allclose(got[~normal], expected[~normal], atol=1e-37)
