@@ -158,9 +158,10 @@ class Code:
         for i, (_, inputs, outputs, _, op) in enumerate(body.steps):
             for slot in (*inputs, *outputs, *self._nested(op)):
                 last[slot] = i
+        kept = {*body.yielded, *(self._nested(body.terminator) if body.terminator is not None else ())}
         dead: dict[int, list[int]] = {}
         for slot, i in last.items():
-            if slot in defined and slot not in body.yielded:
+            if slot in defined and slot not in kept:
                 dead.setdefault(i, []).append(slot)
         for i, slots in dead.items():
             body.steps[i] = (*body.steps[i][:3], tuple(slots), body.steps[i][4])

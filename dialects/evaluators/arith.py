@@ -52,7 +52,7 @@ _INTEGER: dict[str, Function] = {
     "divsi": lambda a, b: trunc_divide(a, b)[()],
     "remsi": lambda a, b: a - trunc_divide(a, b)[()] * b,
     "floordivsi": lambda a, b: np.floor_divide(a, b),
-    "ceildivsi": lambda a, b: -np.floor_divide(-a, b),
+    "ceildivsi": lambda a, b: np.floor_divide(a, b) + (np.remainder(a, b) != 0).astype(a.dtype),
     "andi": operator.and_,
     "ori": operator.or_,
     "xori": operator.xor,

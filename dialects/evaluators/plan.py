@@ -73,9 +73,8 @@ def call_kernel(session: Session, path: tuple[str, ...], buffers: Sequence[Array
     """
     types = list(session.find(path).attributes["function_type"].value.inputs)
     arguments: list[Any] = [_as_argument(b, t) for b, t in zip(buffers, types, strict=False)]
-    for mlir_type in types[len(buffers) :]:
-        if isinstance(mlir_type, ir.MemRefType):
-            arguments.append(fresh(list(mlir_type.shape), dtype_of(mlir_type)))
+    rest = [t for t in types[len(buffers) :] if isinstance(t, ir.MemRefType)]
+    arguments += [fresh(list(t.shape), dtype_of(t)) for t in rest]
     if len(arguments) + 2 == len(types):
         kernel = session.find(path[:1])
         arguments += [np.int64(0), np.int64(kernel.attributes["accelc.tiles"].value)]

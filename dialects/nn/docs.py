@@ -24,9 +24,10 @@ _HEAD = """# The `nn` dialect
 
 This page is generated from the op classes in `dialects/nn/ops` (`python -m accelc.dialects.nn.docs > docs/nn.md`).
 
-Every operand and result is a ranked tensor; ops have no side effects. Nothing is broadcast implicitly. A size may be `?`.
-Element types: {dtypes}; `i1` is a bool. Attributes are all required in the IR; the makers in `accelc.dialects.nn.build` fill in
-the defaults shown here. *From the result type* are what `build` takes as a keyword and the IR says in the result's type.
+Every operand and result is a ranked tensor; ops have no side effects. Nothing is broadcast implicitly. A size may be
+`?`. Element types: {dtypes}; `i1` is a bool.
+Attributes are all required in the IR; the makers in `accelc.dialects.nn.build` fill in the defaults shown here.
+*From the result type* are what `build` takes as a keyword and the IR says in the result's type.
 """
 
 
