@@ -4,12 +4,10 @@ The host's runtime core: tables of kernel calls, run by a pool of threads.
 
 from collections.abc import Sequence
 
-
 class Program:
     """A table of steps over a table of buffers, run by `threads` threads."""
 
     def __init__(self, threads: int, buffers: int) -> None: ...
-
     def add_step(self, kernel: int, tiles: int, buffers: Sequence[int]) -> None:
         """
         Adds a call of the kernel at an address with these buffers (and the thread's workspace after them).

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from accelc.targets.host._host import Program
 
 from accelc.core.diagnostics import ArtifactError, UsageError
 from accelc.core.plan import DTYPES, Buffer, Copy, Launch, Plan
 from accelc.core.target import HostKernels, KernelCode
+from accelc.targets.host._host import Program
 from accelc.targets.host.loader import LoadedCode
 
 Array = np.ndarray[Any, Any]

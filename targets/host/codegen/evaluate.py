@@ -405,8 +405,8 @@ class Evaluator:
     def _divide(self, dividend: Val, divisor: Val) -> Val:
         """A vector over a scalar, as two multiplications: a division of vectors takes ten times as long.
 
-        A power of two keeps the reciprocal of very small and very large divisors in range; 0, infinity and NaN give what a
-        division gives.
+        A power of two keeps the reciprocal of very small and very large divisors in range; 0, infinity and NaN give
+        what a division gives.
         """
         key = ("reciprocal", divisor.name)
         scale, reciprocal = (next((k[key, i] for k in self._known if (key, i) in k), None) for i in (0, 1))

@@ -137,9 +137,7 @@ def f64_to_odd_f32(b: ScalarBuilder, value: Any) -> Any:
     bits = b.op("bitcast", nearest, kind=b.i32)
     # By magnitude: one unit back where the nearest lies beyond the value, then the last bit says "inexact".
     i64 = ir.IntegerType.get_signless(64)
-    back_size, size = (
-        b.binary("andi", b.op("bitcast", x, kind=i64), 0x7FFFFFFFFFFFFFFF) for x in (back, value)
-    )
+    back_size, size = (b.binary("andi", b.op("bitcast", x, kind=i64), 0x7FFFFFFFFFFFFFFF) for x in (back, value))
     toward_zero = b.select(b.compare("ugt", back_size, size), b.binary("subi", bits, 1), bits)
     odd = b.op("bitcast", b.binary("ori", toward_zero, 1), kind=b.f32)
     exact = b.compare("oeq", back, value)
