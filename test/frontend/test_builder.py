@@ -79,16 +79,40 @@ def test_operators_follow_numpy(name: str) -> None:
 FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], list[Array]]] = {
     "exp and log": (lambda x: ab.log(ab.exp(x) + 1), lambda x: np.log(np.exp(x) + 1), [f32(6)]),
     "tanh": (ab.tanh, np.tanh, [f32(6)]),
-    "maximum": (lambda x, y: ab.maximum(x, ab.minimum(y, 0.1)), lambda x, y: np.maximum(x, np.minimum(y, 0.1)), [f32(2, 3), f32(3)]),
+    "maximum": (
+        lambda x, y: ab.maximum(x, ab.minimum(y, 0.1)),
+        lambda x, y: np.maximum(x, np.minimum(y, 0.1)),
+        [f32(2, 3), f32(3)],
+    ),
     "where": (lambda x: ab.where(x > 0, x, -0.5), lambda x: np.where(x > 0, x, np.float32(-0.5)), [f32(6)]),
     "clip": (lambda x: ab.clip(x, -0.5, 0.5), lambda x: np.clip(x, -0.5, 0.5), [f32(6)]),
-    "einsum": (lambda x, y: ab.einsum("bij,bkj->bki", x, y), lambda x, y: np.einsum("bij,bkj->bki", x, y), [f32(2, 3, 4), f32(2, 5, 4)]),
-    "einsum with a lonely sum": (lambda x, y: ab.einsum("ij,k->k", x, y), lambda x, y: np.einsum("ij,k->k", x, y), [f32(3, 4), f32(5)]),
-    "concat": (lambda x, y: ab.concat([x, y], axis=-1), lambda x, y: np.concatenate([x, y], axis=-1), [f32(2, 3), f32(2, 1)]),
+    "einsum": (
+        lambda x, y: ab.einsum("bij,bkj->bki", x, y),
+        lambda x, y: np.einsum("bij,bkj->bki", x, y),
+        [f32(2, 3, 4), f32(2, 5, 4)],
+    ),
+    "einsum with a lonely sum": (
+        lambda x, y: ab.einsum("ij,k->k", x, y),
+        lambda x, y: np.einsum("ij,k->k", x, y),
+        [f32(3, 4), f32(5)],
+    ),
+    "concat": (
+        lambda x, y: ab.concat([x, y], axis=-1),
+        lambda x, y: np.concatenate([x, y], axis=-1),
+        [f32(2, 3), f32(2, 1)],
+    ),
     "stack": (lambda x, y: ab.stack([x, y], axis=1), lambda x, y: np.stack([x, y], axis=1), [f32(2, 3), f32(2, 3)]),
     "split": (lambda x: ab.split(x, 3, axis=1)[1], lambda x: np.split(x, 3, axis=1)[1], [f32(2, 6)]),
-    "take": (lambda x: ab.take(x, np.array([[2, 0]]), axis=1), lambda x: np.take(x, np.array([[2, 0]]), axis=1), [f32(2, 3)]),
-    "pad": (lambda x: ab.pad(x, [(1, 0), (2, 1)], mode="reflect"), lambda x: np.pad(x, [(1, 0), (2, 1)], mode="reflect"), [f32(3, 4)]),
+    "take": (
+        lambda x: ab.take(x, np.array([[2, 0]]), axis=1),
+        lambda x: np.take(x, np.array([[2, 0]]), axis=1),
+        [f32(2, 3)],
+    ),
+    "pad": (
+        lambda x: ab.pad(x, [(1, 0), (2, 1)], mode="reflect"),
+        lambda x: np.pad(x, [(1, 0), (2, 1)], mode="reflect"),
+        [f32(3, 4)],
+    ),
     "cumsum": (lambda x: ab.cumsum(x, axis=1), lambda x: np.cumsum(x, axis=1), [f32(3, 4)]),
     "squeeze": (lambda x: ab.squeeze(ab.expand_dims(x, 1)), lambda x: x, [f32(3, 4)]),
     "arange": (lambda x: ab.arange(4) * x, lambda x: (np.arange(4) * x).astype(np.float32), [f32(4)]),
@@ -98,7 +122,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], list[Array]]]
         lambda x: (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 0.1),
         [f32(3, 4)],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -1,5 +1,8 @@
 """The interpreter against LLVM: the same functions, interpreted and compiled by MLIR's own lowering and JIT."""
 
+# MLIR is written as it is printed, in long lines.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import ctypes
@@ -90,10 +93,28 @@ def f32(*shape: int) -> Array:
 
 
 SPECIAL_INTEGERS = [0, 1, -1, 2, 7, -8, 100, -128, 127]
-INTEGER_OPS = (
-    "addi subi muli andi ori xori maxsi minsi maxui minui divsi divui remsi remui ceildivsi ceildivui floordivsi "
-    "shli shrsi shrui"
-).split()
+INTEGER_OPS = [
+    "addi",
+    "subi",
+    "muli",
+    "andi",
+    "ori",
+    "xori",
+    "maxsi",
+    "minsi",
+    "maxui",
+    "minui",
+    "divsi",
+    "divui",
+    "remsi",
+    "remui",
+    "ceildivsi",
+    "ceildivui",
+    "floordivsi",
+    "shli",
+    "shrsi",
+    "shrui",
+]
 
 
 def elementwise(ops: dict[str, str], a: Array, b: Array, dtype: str, result: str) -> tuple[Array, Array]:
@@ -124,7 +145,9 @@ def test_integer_arithmetic(bits: int, group: str) -> None:
     kinds = {"divide": ("div", "rem"), "shift": ("sh",)}
     special = tuple(itertools.chain(*kinds.values()))
     pairs = list(itertools.product(SPECIAL_INTEGERS, repeat=2))
-    ops = [op for op in INTEGER_OPS if (any(k in op for k in kinds[group]) if group else not any(k in op for k in special))]
+    ops = [
+        op for op in INTEGER_OPS if (any(k in op for k in kinds[group]) if group else not any(k in op for k in special))
+    ]
     if group == "divide":
         pairs = [(a, b) for a, b in pairs if b != 0 and (a, b) != (-(1 << bits - 1), -1)]
     elif group == "shift":
@@ -137,7 +160,7 @@ def test_integer_arithmetic(bits: int, group: str) -> None:
 
 
 SPECIAL_FLOATS = [0.0, -0.0, 1.0, -1.5, 2.5, -2.5, np.inf, -np.inf, np.nan, 1e-40, 3.4e38, 0.1]
-FLOAT_OPS = "addf subf mulf divf remf maximumf minimumf maxnumf minnumf".split()
+FLOAT_OPS = ["addf", "subf", "mulf", "divf", "remf", "maximumf", "minimumf", "maxnumf", "minnumf"]
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
@@ -156,14 +179,14 @@ def test_float_arithmetic(dtype: str) -> None:
 def test_comparisons() -> None:
     pairs = list(itertools.product([0.0, -0.0, 1.0, np.nan, np.inf], repeat=2))
     a, b = (np.array([p[i] for p in pairs], np.float32) for i in (0, 1))
-    predicates = "oeq ogt oge olt ole one ord ueq ugt uge ult ule une uno".split()
+    predicates = ["oeq", "ogt", "oge", "olt", "ole", "one", "ord", "ueq", "ugt", "uge", "ult", "ule", "une", "uno"]
     table = {p: f"%c = arith.cmpf {p}, %x, %y : f32\n%z = arith.extsi %c : i1 to i32" for p in predicates}
     got, expected = elementwise(table, a, b, "f32", "i32")
     for row, p in enumerate(predicates):
         np.testing.assert_array_equal(got[row], expected[row], err_msg=p)
     pairs = list(itertools.product(SPECIAL_INTEGERS, repeat=2))
     c, d = (np.array([p[i] for p in pairs]).astype(np.int8) for i in (0, 1))
-    predicates = "eq ne slt sle sgt sge ult ule ugt uge".split()
+    predicates = ["eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge"]
     table = {p: f"%c = arith.cmpi {p}, %x, %y : i8\n%z = arith.extui %c : i1 to i8" for p in predicates}
     got, expected = elementwise(table, c, d, "i8", "i8")
     for row, p in enumerate(predicates):
