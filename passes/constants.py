@@ -74,6 +74,10 @@ class Constants:
         entry = self.store.entry(ref)
         return TensorType(entry.shape, _NAMES[entry.dtype])
 
+    def shape(self, ref: str) -> tuple[int, ...]:
+        """The shape of an entry."""
+        return self.store.entry(ref).shape
+
     def derive(self, name: str, refs: Sequence[str], **attrs: Any) -> str:
         """The entry for ``nn.<name>`` of other entries; evaluated when the artifact is written.
 
@@ -107,7 +111,7 @@ class Constants:
 
     def broadcast(self, ref: str, shape: Sequence[int], dims: Sequence[int]) -> str:
         """An entry repeated to ``shape``, its dimension i as ``dims[i]``; the same entry where nothing changes."""
-        if tuple(shape) == self.type(ref).shape:
+        if tuple(shape) == self.shape(ref):
             return ref
         return self.derive("broadcast", [ref], dims=tuple(dims), shape=tuple(shape))
 
@@ -117,7 +121,7 @@ class Constants:
 
     def reshape(self, ref: str, shape: Sequence[int]) -> str:
         """A reshaped entry; the same where it has that shape."""
-        return ref if self.type(ref).shape == tuple(shape) else self.derive("reshape", [ref], shape=tuple(shape))
+        return ref if self.shape(ref) == tuple(shape) else self.derive("reshape", [ref], shape=tuple(shape))
 
     def cast(self, ref: str, dtype: str) -> str:
         """An entry in another element type; the same where it has it."""

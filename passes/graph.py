@@ -29,7 +29,7 @@ __all__ = [
 
 def name_of(op: Operation) -> str:
     """An op's name without the dialect: ``add`` of ``nn.add``; other dialects keep theirs."""
-    return op.operation.name.removeprefix("nn.")
+    return str(op.operation.name).removeprefix("nn.")
 
 
 def body_of(function: Operation) -> Any:

@@ -25,8 +25,8 @@ WIDE = "f32"
 class NnDemote(Pass):
     """Stores f32 values between fusions as ``format``; the model's inputs and outputs keep their type.
 
-    Inside a fusion, contractions and convolutions read ``format`` and sum in f32, everything else computes in f32 and is
-    rounded once where it leaves. Weights of contractions and tables of gathers are cast in the store; biases and the
+    Inside a fusion, contractions and convolutions read ``format`` and sum in f32, everything else computes in f32 and
+    is rounded once where it leaves. Weights of contractions and tables of gathers are cast in the store; biases and the
     parameters of norms stay f32. Data movement works on ``format`` as it is.
 
     Options:

@@ -81,10 +81,25 @@ def _visit(op: Any, name: str, known: dict[Any, str], constants: Constants, rewr
         refs.append(known[value])
     ref = constants.derive(name, refs, **nn.attrs(op))
     known[result] = ref
-    if _worth(constants, ref, name):
+    number = _splat_number(constants, ref, name)
+    if number is not None:
+        new = nn.build.broadcast(nn.build.constant(number), dims=(), shape=tuple(result.type.shape))
+        known[new] = ref
+        rewriter.replace(op, new)
+    elif _worth(constants, ref, name):
         new = constants.value(ref)
         known[new] = ref
         rewriter.replace(op, new)
+
+
+def _splat_number(constants: Constants, ref: str, name: str) -> Any:
+    """The number that an entry repeats, if it is computed from scalars alone and larger than a constant may be."""
+    size = constants.type(ref).num_elements
+    if name in REPEATING or not INLINE_ELEMENTS < size <= GROWTH_ELEMENTS or constants.leaf_elements(ref) > 8:
+        return None
+    array = constants.store.array(ref)
+    first = array.reshape(-1)[:1]
+    return first.reshape(()) if (array == first).all() else None
 
 
 def _worth(constants: Constants, ref: str, name: str) -> bool:

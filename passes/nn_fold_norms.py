@@ -18,8 +18,8 @@ Value = Any
 @register_pass
 @dataclass(frozen=True)
 class NnFoldNorms(Pass):
-    """Batch norm becomes a product and a sum by channel; the product goes into the filter of a convolution or the constant
-    operand of a contraction before it, and the sum stays as a bias (which fuses into its kernel).
+    """Batch norm becomes a product and a sum by channel; the product goes into the filter of a convolution or the
+    constant operand of a contraction before it, and the sum stays as a bias (which fuses into its kernel).
 
     The new weights are expressions in the store. They differ from the model's arithmetic by rounding only.
     """
@@ -55,7 +55,7 @@ class _Folder:
         dtype = str(x.type.element_type)
         wide = "f64" if dtype == "f64" else "f32"
         scale, bias, mean, var = (c.cast(r, wide) for r in refs if r is not None)
-        epsilon = c.broadcast(c.scalar(attrs["epsilon"], wide), c.type(var).shape, ())
+        epsilon = c.broadcast(c.scalar(attrs["epsilon"], wide), c.shape(var), ())
         factor = c.binary("mul", scale, c.derive("rsqrt", [c.binary("add", var, epsilon)]))
         shift = c.binary("sub", bias, c.binary("mul", mean, factor))
         shape, dims = tuple(x.type.shape), (attrs["axis"],)
@@ -120,7 +120,7 @@ class _Folder:
             if scaled is None:
                 continue
             along = dims or bias[1]
-            shape = self.constants.type(ref if dims else bias[0]).shape
+            shape = self.constants.shape(ref if dims else bias[0])
             sides = [self.constants.broadcast(r, shape, tuple(range(len(d)))) for r, d in (bias, (ref, dims))]
             product = self.constants.binary("mul", sides[0], sides[1])
             return nn.build.add(scaled, self._spread(product, along, scaled))
@@ -162,9 +162,7 @@ class _Folder:
 
     def _scaled(self, weights: str, ref: str, along: tuple[int, ...]) -> Value:
         c = self.constants
-        kind = c.type(weights)
-        shape = tuple(int(s or 0) for s in kind.shape)
-        factor = c.broadcast(c.cast(ref, kind.dtype), shape, along)
+        factor = c.broadcast(c.cast(ref, c.type(weights).dtype), c.shape(weights), along)
         return c.value(c.binary("mul", weights, factor))
 
 

@@ -70,17 +70,19 @@ class Group:
 class NnFuse(Pass):
     """Groups every op that does work into a fusion, in one walk.
 
-    A contraction, convolution or pool takes the elementwise ops after it (bias, activation, residual sums); a row-wise op
-    (softmax, norms, reductions) takes elementwise ops on either side; elementwise ops of one shape join each other.
+    A contraction, convolution or pool takes the elementwise ops after it (bias, activation, residual sums); a row-wise
+    op (softmax, norms, reductions) takes elementwise ops on either side; elementwise ops of one shape join each other.
     No op is computed twice, but for broadcasts and constants; no cycle arises; contractions keep one output.
 
     Options:
         max_ops: the most ops in a fusion.
         max_inputs: the most values that a fusion reads.
+        max_outputs: the most values that a fusion without a contraction gives.
     """
 
     max_ops: int = 64
     max_inputs: int = 16
+    max_outputs: int = 4
 
     name = "nn-fuse"
     summary = "group ops into fusions, one kernel each"
@@ -108,7 +110,7 @@ class _Fuser:
         for index, op in enumerate(list(self.block.operations)):
             self._visit(index, op)
         groups = list(dict.fromkeys(n.group for n in self.nodes))
-        groups = [part for group in groups for part in self._single_output(group)]
+        groups = [part for group in groups for part in self._limited(group)]
         _rebuild(self.block, self._ordered(groups))
 
     # Grouping ----------------------------------------------------------------------------------------------------
@@ -227,25 +229,27 @@ class _Fuser:
 
     # Outputs -------------------------------------------------------------------------------------------------------
 
-    def _single_output(self, group: Group) -> list[Group]:
-        """Splits a contraction or window group that has several outputs after the first of them."""
+    def _limited(self, group: Group) -> list[Group]:
+        """Splits a group that has more outputs than it may: a contraction or a window after its first output, another
+        in the middle."""
         if not group.nodes:
             return []
         group.nodes.sort(key=lambda n: n.index)
-        if group.kind not in ("contraction", "window"):
-            return [group]
         members = {n.key for n in group.nodes}
-        escaping = [
-            n for n in group.nodes if any(u not in members for v in n.op.operation.results for u in _readers(v))
-        ]
-        if len(escaping) <= 1:
+        escaping = [n for n in group.nodes if _escapes(n, members)]
+        anchored = group.kind in ("contraction", "window")
+        if len(escaping) <= (1 if anchored else self.options.max_outputs):
             return [group]
-        kept = _needed_for(escaping[0], group, self.producer)
-        rest = Group("pointwise", group.shape, group.device, [n for n in group.nodes if n not in kept])
+        if anchored:
+            kept = _needed_for(escaping[0], group, self.producer)
+            rest = Group("pointwise", group.shape, group.device, [n for n in group.nodes if n not in kept])
+        else:
+            kept = set(group.nodes[: len(group.nodes) // 2])
+            rest = Group(group.kind, group.shape, group.device, group.nodes[len(kept) :], group.axes, group.reduced)
         group.nodes = [n for n in group.nodes if n in kept]
         for n in rest.nodes:
             n.group = rest
-        return [group, rest]
+        return [*self._limited(group), *self._limited(rest)]
 
     def _ordered(self, groups: list[Group]) -> list[Group]:
         """The groups so that each comes after those it reads from; among those that can go, by first op."""
@@ -260,7 +264,7 @@ class _Fuser:
         heapq.heapify(ready)
         order = []
         while ready:
-            _, i, group = heapq.heappop(ready)
+            _, _, group = heapq.heappop(ready)
             order.append(group)
             for user in users[group]:
                 missing[user] -= 1
@@ -268,6 +272,11 @@ class _Fuser:
                     heapq.heappush(ready, (user.first, len(groups) + len(order), user))
         assert len(order) == len(groups), "fusion made a cycle"
         return order
+
+
+def _escapes(node: Node, members: set[Value]) -> bool:
+    """Whether something outside of ``members`` reads a result of ``node``."""
+    return any(reader not in members for v in node.op.operation.results for reader in _readers(v))
 
 
 def _needed_for(node: Node, group: Group, producer: dict[Value, Node]) -> set[Node]:

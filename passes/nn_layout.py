@@ -14,11 +14,11 @@ from accelc.passes.layout.propagate import propagate
 @register_pass
 @dataclass(frozen=True)
 class NnLayout(Pass):
-    """Makes transposes lazy: an op that can work on the permuted value does, and a transpose is made only where one cannot.
+    """Makes transposes lazy: an op that can work on the permuted value does; only where one cannot is a transpose made.
 
     With ``layout=nhwc``, convolutions, pools, resampling and normalization work channels-last, and filters become HWIO
-    in the store. Elementwise ops, concat, pad, slice, reduce and softmax follow their operands; a reshape follows where it
-    splits or merges dimensions that lie next to each other; a contraction takes the permutation into its spec. The
+    in the store. Elementwise ops, concat, pad, slice, reduce and softmax follow their operands; a reshape follows where
+    it splits or merges dimensions that lie next to each other; a contraction takes the permutation into its spec. The
     model's inputs and outputs keep their layout.
 
     Options:

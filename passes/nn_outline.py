@@ -157,7 +157,7 @@ class _Outliner:
         if key in self.kernels:
             kernel.erase()
             return self.kernels[key][0]
-        symbol = next(self.symbols)
+        symbol: str = next(self.symbols)
         kernel.attributes["sym_name"] = ir.StringAttr.get(symbol)
         self.kernels[key] = (symbol, kernel)
         return symbol
@@ -165,7 +165,7 @@ class _Outliner:
     def _mark_constants(self) -> None:
         for symbol, kernel in self.kernels.values():
             entry = kernel.regions[0].blocks[0].operations[0]
-            attrs = [{} for _ in entry.arguments]
+            attrs: list[dict[str, Any]] = [{} for _ in entry.arguments]
             with kernel.context:
                 for i, is_constant in enumerate(self.constant_inputs[symbol]):
                     if is_constant:

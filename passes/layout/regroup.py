@@ -11,7 +11,8 @@ def groups_of(source: Shape, target: Shape) -> list[tuple[list[int], list[int]]]
     groups = []
     i = j = 0
     while i < len(source) or j < len(target):
-        left, right = [], []
+        left: list[int] = []
+        right: list[int] = []
         a = b = 1
         while not (left or right) or a != b:
             if i < len(source) and (a <= b or j == len(target)):

@@ -58,13 +58,12 @@ def _from_float(value: Any, source: str, target: str, saturate: bool) -> Any:
 
 def _float_to_float(value: Any, source: str, target: str, saturate: bool) -> Any:
     if bits(target) > bits(source):
-        if bits(source) == 8 and target == "f64":
+        if bits(source) <= 8 and target == "f64":
             value = arith.extf(signless("f32"), value)
         return arith.extf(signless(target), value)
-    if bits(target) == bits(source) or (bits(target) == 8 and source != "f32"):
-        # No direct way between f16 and bf16, or from f64 to fp8 in one rounding.
-        middle = arith.extf(signless("f32"), value) if bits(source) < 32 else arith.truncf(signless("f32"), value)
-        return _float_to_float(middle, "f32", target, saturate)
+    if bits(target) == bits(source) or (bits(target) <= 8 and bits(source) < 32):
+        # No direct way between f16 and bf16, nor from them to narrower types; f32 holds them all.
+        return _float_to_float(arith.extf(signless("f32"), value), "f32", target, saturate)
     if saturate and target in FLOAT_MAX:
         limit = FLOAT_MAX[target]
         value = arith.minimumf(arith.maximumf(value, constant(source, -limit)), constant(source, limit))
@@ -73,7 +72,7 @@ def _float_to_float(value: Any, source: str, target: str, saturate: bool) -> Any
 
 def _from_int(value: Any, source: str, target: str) -> Any:
     if is_float(target):
-        if bits(target) == 8:
+        if bits(target) <= 8:
             wide = (arith.sitofp if is_signed(source) else arith.uitofp)(signless("f32"), value)
             return _float_to_float(wide, "f32", target, True)
         return (arith.sitofp if is_signed(source) else arith.uitofp)(signless(target), value)

@@ -49,7 +49,8 @@ def _redirect(value: Value, output: Value) -> bool:
 
 def _returned_before(value: Value) -> bool:
     """Whether more than one output is this very value: only one of them can be written in place."""
-    return sum(use.owner.operation.name == "func.return" for use in value.uses) > 1
+    returns = [use for use in value.uses if use.owner.operation.name == "func.return"]
+    return len(returns) > 1
 
 
 def _destination(op: Any, value: Value) -> int | None:

@@ -9,11 +9,11 @@ from accelc.mlir import dialect, ir
 
 arith = dialect("arith")
 
-FLOATS = ("f16", "bf16", "f32", "f64", "f8E4M3FN", "f8E5M2")
-SIGNED = ("si8", "si16", "si32", "si64")
-UNSIGNED = ("ui8", "ui16", "ui32", "ui64")
+FLOATS = ("f16", "bf16", "f32", "f64", "f8E4M3FN", "f8E5M2", "f4E2M1FN")
+SIGNED = ("si4", "si8", "si16", "si32", "si64")
+UNSIGNED = ("ui4", "ui8", "ui16", "ui32", "ui64")
 # Largest finite values of the float types, for saturation and for the neutral elements of max and min.
-FLOAT_MAX = {"f8E4M3FN": 448.0, "f8E5M2": 57344.0}
+FLOAT_MAX = {"f8E4M3FN": 448.0, "f8E5M2": 57344.0, "f4E2M1FN": 6.0}
 
 
 def is_float(dtype: str) -> bool:
@@ -31,6 +31,8 @@ def bits(dtype: str) -> int:
     """Width in bits."""
     if dtype.startswith("f8"):
         return 8
+    if dtype == "f4E2M1FN":
+        return 4
     if dtype == "index":
         return 64
     return int(dtype.lstrip("bfsui"))
@@ -54,7 +56,7 @@ def tensor_of(shape: tuple[int, ...], dtype: str) -> Any:
 
 def compute_type(dtype: str) -> str:
     """Where arithmetic on ``dtype`` happens: f32 for the narrow floats, else the type itself."""
-    return "f32" if dtype in ("f16", "bf16", "f8E4M3FN", "f8E5M2") else dtype
+    return "f32" if is_float(dtype) and bits(dtype) < 32 else dtype
 
 
 def constant(dtype: str, value: float | int | bool) -> Any:

@@ -94,7 +94,8 @@ class Kernel:
         if len(pending) == 1 and self._emit_named(pending[0]):
             return
         shape, rank = pending[0].shape, len(pending[0].shape)
-        inits = [(self.empty(e.shape, e.dtype), identity(rank)) for e in pending]
+        loops = tuple(range(rank))
+        inits = [(self.empty(e.shape, e.dtype), loops) for e in pending]
         inputs = [(e, identity(rank)) for e in pending]
         results = self.generic(shape, [PARALLEL] * rank, inputs, inits, lambda ins, outs: ins)
         for expr, result in zip(pending, results, strict=True):
@@ -237,7 +238,8 @@ def reassociation(fine: Sequence[int], coarse: Sequence[int]) -> list[list[int]]
     groups: list[list[int]] = []
     position = 0
     for size in coarse:
-        group, product = [], 1
+        group: list[int] = []
+        product = 1
         while position < len(fine) and (not group or product < size):
             product *= fine[position]
             group.append(position)

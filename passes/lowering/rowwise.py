@@ -54,7 +54,7 @@ def _small(k: Kernel, dtype: str, body: Any, *operands: Expr) -> Expr:
 def lower_reduce(k: Kernel, op: Any, attrs: Mapping[str, Any]) -> None:
     """A generic with reduction loops, in f32 for narrow floats."""
     [operand], [result] = op.operation.operands, op.operation.results
-    shape, dtype = shape_and_dtype(result)
+    _, dtype = shape_and_dtype(result)
     x, axes, kind = k.expr(operand), tuple(attrs["axes"]), attrs["kind"]
     acc = compute_type(dtype)
     if kind in ("sum", "mean"):
@@ -163,7 +163,7 @@ def lower_batch_norm(k: Kernel, op: Any, attrs: Mapping[str, Any]) -> None:
 def lower_argreduce(k: Kernel, op: Any, attrs: Mapping[str, Any]) -> None:
     """One generic that carries the best value and its index; ``last`` decides ties."""
     [operand], [result] = op.operation.operands, op.operation.results
-    shape, dtype = shape_and_dtype(result)
+    shape, _ = shape_and_dtype(result)
     x, axis = k.expr(operand), attrs["axis"]
     t = compute_type(x.dtype)
     best = lowest(t) if attrs["kind"] == "max" else highest(t)

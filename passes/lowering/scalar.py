@@ -66,7 +66,7 @@ def minimum(dtype: str, a: Scalar, b: Scalar) -> Scalar:
 
 
 def div(dtype: str, a: Scalar, b: Scalar) -> Scalar:
-    """a / b; integers truncate. Division by zero and of the smallest integer by -1 must not trap: they give a and -a."""
+    """a / b; integers truncate. By zero gives a, and the smallest integer by -1 itself: neither may trap."""
     if is_float(dtype):
         return arith.divf(a, b)
     one, zero = constant(dtype, 1), constant(dtype, 0)

@@ -85,14 +85,14 @@ def _input(random: np.random.Generator, kind: TensorType) -> Array:
     return random.integers(0, 5, kind.shape).astype(dtype)
 
 
-def T(*shape: int, dtype: str = "f32") -> TensorType:  # noqa: N802
+def T(*shape: int, dtype: str = "f32") -> TensorType:
     """A tensor type."""
     return TensorType(shape, dtype)
 
 
 def _conv(b: Builder, x: Any, out: int, k: int = 3, stride: int = 1, pad: int = 1, groups: int = 1) -> Any:
     w = b.weight(out, x.type.shape[1] // groups, k, k, scale=0.3)
-    two = lambda n: (n, n)  # noqa: E731
+    two = lambda n: (n, n)
     return B.conv(x, w, strides=two(stride), pads_low=two(pad), pads_high=two(pad), dilations=two(1), groups=groups)
 
 
@@ -106,9 +106,16 @@ def _channels(b: Builder, x: Any, axis: int = 1) -> Any:
 
 
 def _pool(x: Any, kind: str, k: int = 3, stride: int = 2, pad: int = 1, **attrs: Any) -> Any:
-    two = lambda n: (n, n)  # noqa: E731
+    two = lambda n: (n, n)
     return B.pool(
-        x, kind=kind, kernel=two(k), strides=two(stride), pads_low=two(pad), pads_high=two(pad), dilations=two(1), **attrs
+        x,
+        kind=kind,
+        kernel=two(k),
+        strides=two(stride),
+        pads_low=two(pad),
+        pads_high=two(pad),
+        dilations=two(1),
+        **attrs,
     )
 
 
@@ -174,7 +181,7 @@ def _linear(b: Builder, x: Any, out: int) -> Any:
 def _norm(b: Builder, x: Any) -> Any:
     """A layer norm as exporters write it where the opset has none."""
     d = x.type.shape[-1]
-    row = lambda v: B.broadcast_like(B.reshape(v, shape=(*v.type.shape, 1)), x)  # noqa: E731
+    row = lambda v: B.broadcast_like(B.reshape(v, shape=(*v.type.shape, 1)), x)
     centered = B.sub(x, row(B.reduce(x, kind="mean", axes=(2,))))
     square = B.pow(centered, B.full_like(x, 2.0))
     mean = B.reduce(square, kind="mean", axes=(2,))
@@ -200,7 +207,7 @@ def transformer(b: Builder, ids: Any, mask: Any) -> Any:
     d, heads = 16, 2
     x = B.add(B.gather(b.weight(20, d), ids, axis=0), B.broadcast(b.weight(s, d), dims=(1, 2), shape=(n, s, d)))
     x = _norm(b, x)
-    split = lambda v: B.transpose(B.reshape(v, shape=(n, s, heads, d // heads)), perm=(0, 2, 1, 3))  # noqa: E731
+    split = lambda v: B.transpose(B.reshape(v, shape=(n, s, heads, d // heads)), perm=(0, 2, 1, 3))
     q, k, v = (split(_linear(b, x, d)) for _ in range(3))
     scores = B.contract(q, B.transpose(k, perm=(0, 1, 3, 2)), spec="bhqd,bhdk->bhqk")
     scores = B.div(scores, B.full_like(scores, math.sqrt(d // heads)))
