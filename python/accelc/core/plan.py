@@ -16,6 +16,7 @@ from accelc.core.diagnostics import ArtifactError
 
 BufferKind = Literal["arena", "constant", "input", "output"]
 
+# The 4-bit types take a byte an element, as in ml_dtypes: the number lies in the lower half.
 DTYPES: dict[str, np.dtype[Any]] = {
     name: np.dtype(scalar)
     for name, scalar in {
@@ -25,16 +26,20 @@ DTYPES: dict[str, np.dtype[Any]] = {
         "bf16": ml_dtypes.bfloat16,
         "f8E4M3FN": ml_dtypes.float8_e4m3fn,
         "f8E5M2": ml_dtypes.float8_e5m2,
+        "f4E2M1FN": ml_dtypes.float4_e2m1fn,
         "i1": np.bool_,
+        "si4": ml_dtypes.int4,
         "si8": np.int8,
         "si16": np.int16,
         "si32": np.int32,
         "si64": np.int64,
+        "ui4": ml_dtypes.uint4,
         "ui8": np.uint8,
         "ui16": np.uint16,
         "ui32": np.uint32,
         "ui64": np.uint64,
         # Signless integers, as they stand below `nn`: their bits are all that a buffer needs.
+        "i4": ml_dtypes.int4,
         "i8": np.int8,
         "i16": np.int16,
         "i32": np.int32,
