@@ -86,6 +86,8 @@ class SimExecutor:
         for key, size in sizes.items():
             addresses[key] = at
             at += -(-max(size, 1) // _PAGE) * _PAGE
+        # Where only time is told, one array stands for all of DRAM: nothing touches it, so it takes no memory.
+        self._untouched = np.zeros(0 if self._functional else at - _PAGE, np.uint8)
         return addresses
 
     def _address(self, buffer: Buffer) -> int:
@@ -137,7 +139,7 @@ class SimExecutor:
                 registers[len(buffers)] = self._addresses["workspace"]
             report = self._simulator.run(
                 code.data,
-                dram=self._segments(step, inputs, outputs) if self._functional else (),
+                dram=self._segments(step, inputs, outputs) if self._functional else [(_PAGE, self._untouched, True)],
                 regs=registers,
                 functional=self._functional,
                 check_hazards=self._hazards,
