@@ -18,6 +18,7 @@ from accelc.frontend.builder.dtypes import promote
 from accelc.mlir import ir
 
 Array = np.ndarray[Any, Any]
+BATCH = ab.dim("batch")
 
 
 def run(model: ab.Model, *inputs: Array) -> list[Array]:
@@ -226,11 +227,12 @@ def test_parameters_are_shared_and_named() -> None:
 
 def test_model_decorator_and_ports() -> None:
     @ab.model
-    def mlp(x: ab.f32[batch, 4], y: ab.Spec((4,), "bf16")) -> Any:  # type: ignore[valid-type]  # noqa: F821
+    def mlp(x: ab.f32[BATCH, 4], y: ab.bf16[4]) -> Any:  # type: ignore[valid-type]
         return {"sum": x + y, "count": (x > 0).sum()}
 
     assert mlp.name == "mlp"
     assert [p.name for p in mlp.inputs] == ["x", "y"]
+    assert mlp.inputs[0].dims == ("batch", "4")
     assert [(p.name, p.type.dtype) for p in mlp.outputs] == [("sum", "f32"), ("count", "si64")]
     x, y = f32(2, 4), np.ones(4, ml_dtypes.bfloat16)
     total, count = run(mlp, x, y)

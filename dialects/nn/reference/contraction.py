@@ -89,7 +89,8 @@ def _group_matmul(x: Array, w: Array) -> Array:
     if inputs == 1 and outputs == 1:
         return np.asarray(x * w.reshape(groups, 1))
     if groups == 1:
-        return np.asarray(np.matmul(x, w[0]))
+        # One product of all windows, not one a row of the image.
+        return np.asarray(np.matmul(x.reshape(-1, inputs), w[0]).reshape(*x.shape[:-1], outputs))
     rows = x.reshape(-1, groups, inputs).transpose(1, 0, 2)
     return np.asarray(np.matmul(rows, w).transpose(1, 0, 2).reshape(*x.shape[:-1], outputs))
 
