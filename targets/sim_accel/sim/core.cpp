@@ -8,6 +8,7 @@ namespace sim {
 namespace {
 constexpr double kDust = 1e-6;  // bytes: what rounding may leave of a transfer
 constexpr int64_t kSemaphoreLimit = 65535;
+constexpr int64_t kPollWork = 1 << 17;  // in steps of the event loop; some 20 ms
 }  // namespace
 
 Core::Core(const Config& config, const Options& options, const Program& program, std::vector<Segment> dram, const Kernels& kernels)
@@ -24,7 +25,6 @@ Core::Core(const Config& config, const Options& options, const Program& program,
 
 Report Core::run(const std::array<int64_t, kRegisters>& regs, const Poll& poll) {
     regs_ = regs;
-    int64_t polls = 0;
     try {
         while (blocked_ != Blocked::DONE) {
             int64_t event = kNever;
@@ -57,7 +57,9 @@ Report Core::run(const std::array<int64_t, kRegisters>& regs, const Poll& poll) 
                 report_.message = "the sequencer executed " + std::to_string(spin_) + " instructions without dispatching one: an endless loop";
                 break;
             }
-            if ((++polls & 0xFFFF) == 0 && poll()) {
+            if (++work_ > kPollWork) {
+                work_ = 0;
+                if (!poll()) continue;
                 report_.stop = Stop::INTERRUPTED;
                 break;
             }
@@ -140,7 +142,10 @@ void Core::complete(int q) {
     Queue& queue = queues_[static_cast<size_t>(q)];
     Flight& f = queue.flights.front();
     running_pc_ = f.op.pc;
-    if (executor_) executor_->execute(f.op);
+    if (executor_) {
+        executor_->execute(f.op);
+        work_ += (f.op.vec_ops >> 7) + (f.op.macs >> 12) + ((f.op.sp_read + f.op.sp_written) >> 10);
+    }
     if (q >= Q_DMA0) {
         report_.counters.busy[q] += now_ - f.began;
         const auto alone = static_cast<int64_t>(std::ceil(static_cast<double>(f.op.bus_bytes) / config_.dram_bytes_per_cycle));

@@ -118,6 +118,7 @@ private:
     Report report_;
 
     int64_t now_ = 0;
+    int64_t work_ = 0;  // since `poll` was last asked
     std::array<Queue, kQueues> queues_;
     std::array<Semaphore, kSemaphores> semaphores_;
     bool dirty_ = false;  // a semaphore or a queue changed: someone may go on
