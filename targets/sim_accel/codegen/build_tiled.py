@@ -313,9 +313,11 @@ class _NestBuilder:
         types = [v.type.element_type for v in (*inputs, *outs)]
         block = generic.regions[0].blocks.append(*types)
         known = dict(bound)
-        for (argument, _), new in zip(maps, block.arguments, strict=True):
-            known[argument] = new
         with ir.InsertionPoint(block):
+            for (argument, _), new in zip(maps, block.arguments, strict=True):
+                # A tile may hold narrower elements than the op was written for.
+                narrow = new.type != argument.type and argument in list(op.body.arguments)[: len(op.inputs)]
+                known[argument] = arith.ExtFOp(argument.type, new).result if narrow else new
             for old in op.body_ops:
                 self._clone(old, known, offsets, op.body)
 

@@ -8,7 +8,7 @@ from typing import Any
 from accelc.core.diagnostics import UnsupportedError
 from accelc.mlir import ir
 from accelc.targets.sim_accel.codegen.gathers import split_gathers
-from accelc.targets.sim_accel.codegen.structured import Structured, is_structured, structured
+from accelc.targets.sim_accel.codegen.structured import Affine, Structured, is_structured, structured
 from accelc.targets.sim_accel.codegen.vector import constant_value
 
 
@@ -94,6 +94,14 @@ class Reshape:
     """The same elements in row-major order under another shape."""
 
     source: Val
+
+
+@dataclass(eq=False)
+class Unfold:
+    """``source`` read through ``access`` (an `Affine` per dimension of the source): windows laid out side by side."""
+
+    source: Val
+    access: tuple[Affine, ...]
 
 
 @dataclass(eq=False)

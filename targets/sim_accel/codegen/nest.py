@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from accelc.core.diagnostics import UnsupportedError
+from accelc.targets.sim_accel.codegen.compact import Unfolding
 from accelc.targets.sim_accel.codegen.graph import Compute, Val
 from accelc.targets.sim_accel.codegen.matrix import MatrixPlan, plan_matrix
 from accelc.targets.sim_accel.codegen.plan import (
@@ -21,6 +22,7 @@ from accelc.targets.sim_accel.codegen.plan import (
     ReshapeItem,
     StoreItem,
     TileValue,
+    UseMatrix,
     locate,
 )
 from accelc.targets.sim_accel.codegen.spans import Span, full
@@ -89,7 +91,9 @@ def plan_nest(
     tiled: frozenset[int],
     split: Sequence[tuple[Compute, int]],
     stationary: int,
-    use_matrix: Callable[[Structured], bool],
+    use_matrix: UseMatrix,
+    *,
+    unfold: Unfolding = Unfolding.NONE,
 ) -> Nest:
     """Plans the nest that computes ``root`` with tiles along the dimensions ``tiled``.
 
@@ -97,7 +101,7 @@ def plan_nest(
     Raises UnsupportedError where that is impossible.
     """
     numbers = {(id(c), d): FIRST_SPLIT + i for i, (c, d) in enumerate(split)}
-    planner = Planner(numbers, stationary, use_matrix)
+    planner = Planner(numbers, stationary, use_matrix, unfold=unfold)
     extents = {FIRST_SPLIT + i: c.op.extents[d] for i, (c, d) in enumerate(split)}
     producer = root.producer
     if isinstance(producer, Compute) and (root.memref is None and locate(root, (full(1),) * root.rank) is None):
@@ -228,10 +232,14 @@ class _Shape:
 
 @dataclass(frozen=True)
 class _Work:
-    """What one round of an item takes: bus bytes, DMA, matrix and vector cycles; scratch: bytes of temporaries."""
+    """What one round of an item takes.
+
+    bus: bytes. load, store: cycles of a DMA queue. mxu, vec: cycles. scratch: bytes of temporaries.
+    """
 
     bus: float = 0.0
-    dma: float = 0.0
+    load: float = 0.0
+    store: float = 0.0
     mxu: float = 0.0
     vec: float = 0.0
     scratch: int = 0
@@ -276,22 +284,25 @@ class Coster:
         """
         items, nbytes = works or self.works(tiling.sizes)
         levels = Levels(self.nest, tiling)
-        traffic = dma = mxu = vec = 0.0
+        traffic = load = store = mxu = vec = 0.0
         scratchpad = 0
         for item, work in zip(self.nest.items, items, strict=True):
             rounds = levels.rounds[levels.level[item]]
             traffic += rounds * work.bus
-            dma += rounds * work.dma
+            load += rounds * work.load
+            store += rounds * work.store
             mxu += rounds * work.mxu
             vec += rounds * work.vec
             scratchpad += work.scratch
         for tile, queues in self.queues.items():
             level = levels.tile_level.get(tile, 0)
             scratchpad += nbytes[tile] * (2 if len(queues) > 1 and levels.rounds[level] > 1 else 1)
+        config = self.limits.config
+        dma = max(traffic / config.dram_bytes_per_cycle, load / max(1, config.dma_queues - 1), store)
         # The first tile's transfers and the last one's vector work overlap with nothing.
         longest = max(dma, mxu, vec)
         cycles = longest + (dma + mxu + vec - longest) / levels.rounds[-1]
-        cycles += 2 * (self.limits.config.dma_startup + self.limits.config.dram_latency)
+        cycles += 2 * (config.dma_startup + config.dram_latency)
         return Estimate(cycles, traffic, scratchpad, {"dma": dma, "mxu": mxu, "vec": vec})
 
     def _work(self, item: Item, sizes: Mapping[int, int], shapes: Mapping[TileValue, tuple[int, ...]]) -> _Work:
@@ -311,8 +322,16 @@ class Coster:
         assert tile is not None
         memory = item.source_shape if isinstance(item, LoadItem) else item.target.shape
         shape = shapes[tile]
-        counts = {item.dims[d]: (n, item.steps[d]) for d, n in zip(tile.order, shape, strict=True)}
-        run, rest, chained = 1, 1, True
+        counts: dict[int, tuple[int, int]] = {}
+        repeats = 1
+        for d, n in zip(tile.order, shape, strict=True):
+            if item.dims[d] in counts:
+                # A second dimension along the same one of the source: a transfer for each of its elements.
+                fewer = min(n, counts[item.dims[d]][0])
+                repeats *= fewer
+                n = max(n, counts[item.dims[d]][0])
+            counts[item.dims[d]] = (n, item.steps[d])
+        run, rest, chained = 1, repeats, True
         for d in range(len(memory) - 1, -1, -1):
             n, step = counts.get(d, (1, 1))
             n = min(n, memory[d])
@@ -323,9 +342,10 @@ class Coster:
             chained = chained and step == 1 and n == memory[d]
         itemsize = self.shapes[tile].itemsize
         bus = rest * -(-run * itemsize // config.burst_bytes) * config.burst_bytes
+        # A queue hides the latency of a request only behind the transfer before it.
         local = math.prod(shape) * itemsize / config.dma_bytes_per_cycle
-        queues = max(1, config.dma_queues - 1)
-        return _Work(bus=bus, dma=max(bus / config.dram_bytes_per_cycle, (config.dma_startup + local) / queues))
+        busy = max(repeats * (config.dma_startup + config.dram_latency), local)
+        return _Work(bus=bus, store=busy) if isinstance(item, StoreItem) else _Work(bus=bus, load=busy)
 
     def _passes(self, item: ComputeItem) -> tuple[int, float]:
         """(instructions, passes over the elements at the simple rate) of a body on the vector unit."""
@@ -345,7 +365,9 @@ class Coster:
         if item.matrix:
             plan = self.matrix_plan(item, extents, shapes)
             assert op.product is not None
-            rate = limits.rates[isa_type(op.inputs[op.product[0]].type.element_type)]
+            operand = item.ins[op.product[0]]
+            assert operand is not None
+            rate = limits.rates[isa_type(operand.element_type)]
             return _Work(mxu=math.inf if plan is None else plan.cycles(limits.side, rate))
         steps, passes = self.vector[item]
         elements = math.prod(extents)
@@ -374,13 +396,13 @@ class Coster:
         return _matrix_plan(strides[0], strides[1], strides[2], extents, self.limits.side)
 
 
-def matrix_user(limits: Limits) -> Callable[[Structured], bool]:
+def matrix_user(limits: Limits) -> UseMatrix:
     """Which contractions the matrix unit should do on a machine: those it can, where the vector unit is not faster."""
 
-    def use(op: Structured) -> bool:
+    def use(op: Structured, element_types: Sequence[Any]) -> bool:
         if op.product is None:
             return False
-        types = [isa_type(op.inputs[n].type.element_type) for n in op.product]
+        types = [isa_type(element_types[n]) for n in op.product]
         types = ["u8" if _extended_unsigned(op, n) and t == "i8" else t for n, t in zip(op.product, types, strict=True)]
         if not limits.multiplies(types[0], types[1], isa_type(op.outputs[0].type.element_type)):
             return False

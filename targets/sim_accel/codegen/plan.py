@@ -7,14 +7,16 @@ the source lies in DRAM.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from accelc.core.diagnostics import UnsupportedError
-from accelc.targets.sim_accel.codegen.graph import Compute, Concat, Elements, Gather, Insert, Pad, Reshape, Slice, Splat, Val
+from accelc.targets.sim_accel.codegen.graph import Compute, Concat, Elements, Gather, Insert, Pad, Reshape, Slice, Splat, Unfold, Val
+from accelc.targets.sim_accel.codegen.compact import Unfolding, compacted
 from accelc.targets.sim_accel.codegen.spans import Span, apply, full
-from accelc.targets.sim_accel.codegen.structured import Affine
+from accelc.targets.sim_accel.codegen.structured import Affine, Structured
 
 
 @dataclass(eq=False)
@@ -125,31 +127,45 @@ class ReshapeItem(Item):
         return [self.source]
 
 
+UseMatrix = Callable[[Structured, Sequence[Any]], bool]
+"""Whether the matrix unit computes a contraction whose operand tiles have these element types."""
+
+Terms = tuple[tuple[int, int], ...]
+
+
 @dataclass
 class _Source:
-    """A request followed through movement to DRAM: for each source dimension (position, requested dimension, step)."""
+    """A request followed through movement to DRAM.
+
+    For each source dimension: where it starts, and the (requested dimension, step) terms that move along it.
+    element_type: of the source; narrower than what was asked for where only an exact extension is in between.
+    """
 
     val: Val
     shape: tuple[int, ...]
     positions: list[Span]
-    dims: list[int | None]
-    steps: list[int]
+    terms: list[Terms]
     fill: float | int | None
     padded: set[int]
+    element_type: Any
 
 
 class Planner:
     """Builds the items of one nest.
 
     split: reduction dimensions of contractions that have tiles, by (op, dimension) -> nest dimension.
-    order_columns: which operand of a contraction is stationary (its own dimensions are the accumulator's fastest).
+    stationary: which operand of a contraction stays in the array (its own dimensions are the accumulator's fastest).
+    unfold: which windows of a convolution the DMA lays out side by side.
     """
 
-    def __init__(self, split: Mapping[tuple[int, int], int], stationary: int, use_matrix: Any) -> None:
+    def __init__(
+        self, split: Mapping[tuple[int, int], int], stationary: int, use_matrix: UseMatrix, *, unfold: Unfolding = Unfolding.NONE
+    ) -> None:
         self.items: list[Item] = []
         self.split = split
         self.stationary = stationary
         self.use_matrix = use_matrix
+        self.unfold = unfold
         self._tiles: dict[Any, TileValue] = {}
 
     def need(self, val: Val, spans: tuple[Span, ...]) -> TileValue:
@@ -202,10 +218,10 @@ class Planner:
     def _load(self, val: Val, spans: tuple[Span, ...], source: _Source) -> TileValue:
         dims = [-1] * val.rank
         steps = [1] * val.rank
-        for d, requested in enumerate(source.dims):
-            if requested is not None:
-                dims[requested], steps[requested] = d, source.steps[d]
-        out = TileValue(val.element_type, spans, tuple(range(val.rank)))
+        for d, terms in enumerate(source.terms):
+            for requested, step in terms:
+                dims[requested], steps[requested] = d, step
+        out = TileValue(source.element_type, spans, tuple(range(val.rank)))
         fill = 0 if source.fill is None else source.fill
         item = LoadItem(
             out, spans, source.val, source.shape, tuple(source.positions), tuple(dims), tuple(steps), fill
@@ -215,8 +231,8 @@ class Planner:
     def _gather(self, producer: Gather, out: TileValue, spans: tuple[Span, ...]) -> TileValue:
         count = producer.rows.rank
         table = locate(producer.table, tuple(full(n) for n in producer.table.shape))
-        identity = table is not None and table.dims == list(range(producer.table.rank)) and not table.padded
-        if table is None or not identity or any(s != 1 for s in table.steps) or table.shape != producer.table.shape:
+        identity = table is not None and table.terms == [((d, 1),) for d in range(producer.table.rank)]
+        if table is None or not identity or table.padded or table.shape != producer.table.shape:
             raise UnsupportedError("a gather from a table that is not in memory as it is")
         rows = self.need(producer.rows, spans[:count])
         if rows.order != tuple(range(count)):
@@ -255,6 +271,9 @@ class Planner:
 
     def run(self, compute: Compute, iteration: tuple[Span, ...]) -> ComputeItem:
         """Adds the computation over ``iteration``, and what it needs."""
+        matrix = compute.op.product is not None and self.use_matrix(compute.op, [_stored_type(v) for v in compute.ins])
+        if matrix:
+            compute = compacted(compute, self.unfold)
         op = compute.op
         ins: list[TileValue | None] = []
         for n, source in enumerate(compute.ins):
@@ -264,7 +283,8 @@ class Planner:
                 ins.append(self.need(source, tuple(apply(a, iteration) for a in op.maps[n])))
         inits: list[Any] = []
         outs: list[TileValue] = []
-        matrix = op.product is not None and bool(self.use_matrix(op))
+        if matrix and op.product is not None:
+            self._lay_weights(op, op.product[self.stationary], ins[op.product[self.stationary]])
         for n, val in enumerate(compute.outs):
             access = op.maps[len(op.inputs) + n]
             spans = tuple(apply(a, iteration) for a in access)
@@ -278,6 +298,35 @@ class Planner:
         item = ComputeItem(outs[0], iteration, compute, ins, inits, outs, matrix)
         self.items.append(item)
         return item
+
+    def _lay_weights(self, op: Structured, operand: int, tile: TileValue | None) -> None:
+        """A stationary operand that comes from DRAM is laid out as the array wants it: columns fastest.
+
+        The DMA transposes on the way, which costs nothing; loading weights transposed costs the array cycles.
+        """
+        item = next((i for i in self.items if isinstance(i, LoadItem) and i.out is tile), None)
+        if item is None or tile is None or item.index is not None:
+            return
+        assert op.product is not None
+        act = op.product[0] if op.product[1] == operand else op.product[1]
+        # K in the order in which the activations have it, so that runs of it are runs in both.
+        in_act = {d for a in op.maps[act] for d in a.dims}
+        singles = [a.single for a in op.maps[operand]]
+        if any(d is None for d in singles):
+            return
+        dims = list(range(len(singles)))
+        columns = [k for k in dims if singles[k] not in in_act and singles[k] not in op.reduction]
+        summed = sorted((k for k in dims if singles[k] in op.reduction), key=lambda k: self._k_rank(op, act, singles[k]))
+        rest = [k for k in dims if k not in columns and k not in summed]
+        tile.order = tuple(rest + summed + columns)
+
+    @staticmethod
+    def _k_rank(op: Structured, act: int, d: int | None) -> tuple[int, int]:
+        """Where a reduction dimension stands in the activations; in a window, before what lies inside of it."""
+        for k, access in enumerate(op.maps[act]):
+            if d is not None and d in access.dims:
+                return (k, access.coeffs[d])
+        return (-1, 0)
 
     def _order(
         self, compute: Compute, access: Sequence[Affine], matrix: bool, ins: list[TileValue | None]
@@ -342,7 +391,7 @@ class Planner:
     def _view(self, source: TileValue, val: Val, spans: tuple[Span, ...]) -> TileValue:
         if source.order != tuple(range(len(source.order))):
             raise UnsupportedError("a reshape of a transposed tile")
-        out = TileValue(val.element_type, spans, tuple(range(val.rank)))
+        out = TileValue(source.element_type, spans, tuple(range(val.rank)))
         return self._add(ReshapeItem(out, source=source))
 
     def _reshape(self, producer: Reshape, out: TileValue, val: Val, spans: tuple[Span, ...]) -> TileValue:
@@ -382,6 +431,14 @@ class Planner:
             self._add(FillItem(out, number=0))
             self._add(PasteItem(out, source=whole, offsets=(0,) * val.rank, steps=(1,) * val.rank))
         return self._add(PasteItem(out, source=source, offsets=producer.offsets, steps=producer.strides))
+
+
+def _stored_type(val: Val | None) -> Any:
+    """The element type of the tile that a value will be read from."""
+    if val is None:
+        return None
+    source = locate(val, tuple(full(n) for n in val.shape))
+    return val.element_type if source is None else source.element_type
 
 
 def out_rank(tile: TileValue) -> int:
@@ -432,24 +489,27 @@ def _group(
 
 def locate(val: Val, spans: tuple[Span, ...]) -> _Source | None:
     """Follows a request through movement ops to DRAM; None where the data has to be computed."""
-    state = _Source(val, val.shape, list(spans), list(range(val.rank)), [1] * val.rank, None, set())
+    terms: list[Terms] = [((d, 1),) for d in range(val.rank)]
+    state = _Source(val, val.shape, list(spans), terms, None, set(), val.element_type)
     while state.val.memref is None:
         producer = state.val.producer
         if isinstance(producer, Pad):
-            if not _through_pad(state, producer):
-                return None
+            followed = _through_pad(state, producer)
         elif isinstance(producer, Slice):
-            if not _through_slice(state, producer):
-                return None
+            followed = _through_slice(state, producer)
+        elif isinstance(producer, Unfold):
+            followed = _through_unfold(state, producer)
         elif isinstance(producer, Reshape):
-            if not _through_reshape(state, producer):
-                return None
+            followed = _through_reshape(state, producer)
         elif isinstance(producer, Compute) and producer.op.moved is not None:
-            if not _through_access(state, producer):
-                return None
+            followed = _through_access(state, producer, producer.op.moved)
+        elif isinstance(producer, Compute) and producer.op.extended is not None:
+            followed = _through_access(state, producer, producer.op.extended)
         else:
             return None
-    requested = [d for d in state.dims if d is not None]
+        if not followed:
+            return None
+    requested = [d for terms in state.terms for d, _ in terms]
     # A diagonal asks for one index in two places, which no transfer does.
     return state if len(set(requested)) == len(requested) else None
 
@@ -468,22 +528,49 @@ def _through_pad(state: _Source, producer: Pad) -> bool:
     return True
 
 
+def _scaled(span: Span, factor: int, offset: int) -> Span:
+    """The position ``span * factor + offset``."""
+    return Span(span.const * factor + offset, 1, tuple((n, c * factor) for n, c in span.coeffs))
+
+
 def _through_slice(state: _Source, producer: Slice) -> bool:
     positions = [Span(o, 1) for o in producer.offsets]
-    dims: list[int | None] = [None] * len(positions)
-    steps = [1] * len(positions)
-    padded = set()
+    terms: list[Terms] = [()] * len(positions)
+    if state.padded & set(range(len(producer.kept))):
+        # Padding ends where the slice ends, which the DMA's bounds do not know.
+        return False
     for i, d in enumerate(producer.kept):
-        span, stride = state.positions[i], producer.strides[d]
-        if i in state.padded:
-            # Padding ends where the slice ends, which the DMA's bounds do not know.
-            return False
-        coeffs = tuple((n, c * stride) for n, c in span.coeffs)
-        positions[d] = Span(span.const * stride + producer.offsets[d], 1, coeffs)
-        dims[d], steps[d] = state.dims[i], state.steps[i] * stride
+        stride = producer.strides[d]
+        positions[d] = _scaled(state.positions[i], stride, producer.offsets[d])
+        terms[d] = tuple((n, step * stride) for n, step in state.terms[i])
     state.val, state.shape = producer.source, producer.source.shape
-    state.positions, state.dims, state.steps, state.padded = positions, dims, steps, padded
+    state.positions, state.terms, state.padded = positions, terms, set()
     return True
+
+
+def _through_unfold(state: _Source, producer: Unfold) -> bool:
+    if state.padded:
+        return False
+    positions, terms = list[Span](), list[Terms]()
+    for access in producer.access:
+        at = Span(access.const, 1)
+        moved: Terms = ()
+        for d, c in enumerate(access.coeffs):
+            if c:
+                at = _plus(at, _scaled(state.positions[d], c, 0))
+                moved += tuple((n, step * c) for n, step in state.terms[d])
+        positions.append(at)
+        terms.append(moved)
+    state.val, state.shape = producer.source, producer.source.shape
+    state.positions, state.terms, state.padded = positions, terms, set()
+    return True
+
+
+def _plus(a: Span, b: Span) -> Span:
+    coeffs = dict(a.coeffs)
+    for n, c in b.coeffs:
+        coeffs[n] = coeffs.get(n, 0) + c
+    return Span(a.const + b.const, 1, tuple(sorted(coeffs.items())))
 
 
 def _through_reshape(state: _Source, producer: Reshape) -> bool:
@@ -497,57 +584,49 @@ def _through_reshape(state: _Source, producer: Reshape) -> bool:
         return False
     if any(result[d] == 1 for d in state.padded):
         return False
-    order = [d for d, n in enumerate(result) if n != 1]
-    positions, dims, steps, padded = [], list[int | None](), [], set()
-    at = 0
+    order = iter([d for d, n in enumerate(result) if n != 1])
+    positions, terms, padded = list[Span](), list[Terms](), set()
     for k, n in enumerate(source.shape):
-        if n == 1:
-            positions.append(Span(0, 1))
-            dims.append(None)
-            steps.append(1)
-            continue
-        d = order[at]
-        at += 1
-        positions.append(state.positions[d])
-        dims.append(state.dims[d])
-        steps.append(state.steps[d])
+        d = next(order) if n != 1 else None
+        positions.append(Span(0, 1) if d is None else state.positions[d])
+        terms.append(() if d is None else state.terms[d])
         if d in state.padded:
             padded.add(k)
     state.val, state.shape = source, source.shape
-    state.positions, state.dims, state.steps, state.padded = positions, dims, steps, padded
+    state.positions, state.terms, state.padded = positions, terms, padded
     return True
 
 
-def _through_access(state: _Source, producer: Compute) -> bool:
+def _through_access(state: _Source, producer: Compute, argument: int) -> bool:
     op = producer.op
-    assert op.moved is not None
-    source = producer.ins[op.moved]
+    source = producer.ins[argument]
     out = op.maps[len(op.inputs)]
-    if source is None or any(a.single is None for a in out):
+    if source is None or any(a.single is None for a in out) or not _keeps_fill(state, source):
         return False
     where = {a.single: i for i, a in enumerate(out)}
-    positions, dims, steps, padded = [], list[int | None](), [], set()
-    for k, affine in enumerate(op.maps[op.moved]):
+    positions, terms, padded = list[Span](), list[Terms](), set()
+    for k, affine in enumerate(op.maps[argument]):
         used = affine.dims
         if len(used) > 1 or any(c < 0 for c in affine.coeffs):
             return False
         if not used:
             positions.append(Span(affine.const, 1))
-            dims.append(None)
-            steps.append(1)
+            terms.append(())
             continue
         c, i = affine.coeffs[used[0]], where[used[0]]
-        span = state.positions[i]
-        positions.append(Span(span.const * c + affine.const, 1, tuple((n, k2 * c) for n, k2 in span.coeffs)))
-        dims.append(state.dims[i])
-        steps.append(state.steps[i] * c)
+        positions.append(_scaled(state.positions[i], c, affine.const))
+        terms.append(tuple((n, step * c) for n, step in state.terms[i]))
         if i in state.padded:
             if c != 1 or affine.const:
                 return False
             padded.add(k)
-    lost = state.padded - {where[a.dims[0]] for a in op.maps[op.moved] if a.dims}
-    if lost:
+    if state.padded - {where[a.dims[0]] for a in op.maps[argument] if a.dims}:
         return False
-    state.val, state.shape = source, source.shape
-    state.positions, state.dims, state.steps, state.padded = positions, dims, steps, padded
+    state.val, state.shape, state.element_type = source, source.shape, source.element_type
+    state.positions, state.terms, state.padded = positions, terms, padded
     return True
+
+
+def _keeps_fill(state: _Source, source: Val) -> bool:
+    """Whether the fill is the same number in the source's element type."""
+    return state.fill is None or source.element_type == state.element_type or state.fill in (0, math.inf, -math.inf)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from accelc.core.diagnostics import UnsupportedError
+from accelc.targets.sim_accel.codegen.compact import Unfolding, windows
 from accelc.targets.sim_accel.codegen.graph import Compute, Val
 from accelc.targets.sim_accel.codegen.memory import ScratchpadOverflow
 from accelc.targets.sim_accel.codegen.nest import (
@@ -21,10 +22,13 @@ from accelc.targets.sim_accel.codegen.nest import (
     plan_nest,
 )
 from accelc.targets.sim_accel.codegen.plan import ComputeItem
+from accelc.targets.sim_accel.codegen.structured import Structured
 from accelc.targets.sim_accel.limits import Limits
 
-_COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 96, 128, 192, 256, 512, 1024)
-_MOST_SIZES = 10
+# In how many pieces a dimension is cut; and one that has others outside of it.
+_COUNTS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
+_INNER_COUNTS = (2, 4, 8, 16, 64, 256, 1024)
+_MOST_SIZES = 12
 
 
 @dataclass
@@ -47,10 +51,10 @@ class _Option:
         return frozenset(d for d, _ in self.sizes)
 
 
-def splits(extent: int, multiple: int = 1) -> list[int]:
+def splits(extent: int, multiple: int = 1, counts: Sequence[int] = _COUNTS) -> list[int]:
     """Sizes below ``extent`` that divide it evenly or nearly so, rounded up to a multiple; largest first."""
     sizes = []
-    for count in _COUNTS[1:]:
+    for count in counts:
         size = -(-extent // count)
         size = -(-size // multiple) * multiple
         if 0 < size < extent and size not in sizes:
@@ -75,15 +79,11 @@ def group_options(
     for i, d in enumerate(live):
         ones = tuple((e, 1) for e in live[:i])
         last = i == len(live) - 1
-        sizes = divisors(extents[d]) if exact else splits(extents[d], multiple if last else 1)
+        sizes = divisors(extents[d]) if exact else splits(extents[d], multiple if last else 1, _INNER_COUNTS if i else _COUNTS)
         options += [_Option((*ones, (d, size))) for size in sizes]
         if multiple == 1:
             options.append(_Option((*ones, (d, 1))))
-    unique = list(dict.fromkeys(options))
-    if len(unique) <= _MOST_SIZES:
-        return unique
-    step = (len(unique) - 1) / (_MOST_SIZES - 1)
-    return [unique[round(i * step)] for i in range(_MOST_SIZES)]
+    return _spread(list(dict.fromkeys(options)), _MOST_SIZES)
 
 
 class Search:
@@ -96,16 +96,16 @@ class Search:
         self.capacity = capacity
         self.use_matrix = matrix_user(limits)
         self._costers: dict[int, Coster] = {}
-        self._nests: dict[tuple[frozenset[int], tuple[tuple[int, int], ...], int], Nest | None] = {}
+        self._nests: dict[tuple[frozenset[int], tuple[tuple[int, int], ...], int, Unfolding], Nest | None] = {}
 
     def run(self) -> list[Choice]:
         """Choices, best first. Raises ScratchpadOverflow where none fits, UnsupportedError where none can be planned."""
         probe = self._probe()
         found: list[tuple[float, int, Choice]] = []
         stationary = self._stationary(probe)
-        for side in stationary:
+        for side, unfold in ((side, u) for side in stationary for u in self._unfold(probe, side)):
             for tiled, split, sizes in self._sizes(probe):
-                nest = self._nest(tiled, split, side)
+                nest = self._nest(tiled, split, side, unfold)
                 if nest is None:
                     continue
                 every = {**nest.extents, **sizes}
@@ -128,12 +128,33 @@ class Search:
         m, n = (math.prod(probe.extents[d] for d in group) for group in (rows, columns))
         return (1,) if m > 2 * n else (1, 0)
 
-    def _nest(self, tiled: frozenset[int], split: tuple[tuple[int, int], ...], stationary: int) -> Nest | None:
-        key = (tiled, split, stationary)
+    def _unfold(self, probe: Nest, stationary: int) -> tuple[Unfolding, ...]:
+        """Which layouts of windows to try: side by side where that fills the array better."""
+        if probe.contraction is None:
+            return (Unfolding.NONE,)
+        op = probe.contraction.compute.op
+        assert op.product is not None
+        seen = [n for n in op.product if windows(op, n)]
+        if not seen:
+            return (Unfolding.NONE,)
+        if op.product[stationary] in seen:
+            return (Unfolding.ALL,)
+        side = self.limits.side
+        k = math.prod(op.extents[d] for d in op.reduction)
+        outer = _outer_windows(op, seen[0])
+        apart, together = outer * -(-(k // outer) // side), -(-k // side)
+        return (Unfolding.NONE, Unfolding.OUTER) if together < 0.8 * apart else (Unfolding.NONE,)
+
+    def _nest(
+        self, tiled: frozenset[int], split: tuple[tuple[int, int], ...], stationary: int, unfold: Unfolding
+    ) -> Nest | None:
+        key = (tiled, split, stationary, unfold)
         if key not in self._nests:
             pairs = [(self._reduction, d) for _, d in split] if self._reduction is not None else []
             try:
-                self._nests[key] = plan_nest(self.root, self.destination, tiled, pairs, stationary, self.use_matrix)
+                self._nests[key] = plan_nest(
+                    self.root, self.destination, tiled, pairs, stationary, self.use_matrix, unfold=unfold
+                )
             except UnsupportedError:
                 self._nests[key] = None
             else:
@@ -231,9 +252,21 @@ class Search:
         return [a] if a == b else [a, b]
 
 
+def _outer_windows(op: Structured, operand: int) -> int:
+    """Steps of K that are not one run: windows along all windowed dimensions but the innermost."""
+    counts = []
+    for access in op.maps[operand]:
+        live = [d for d in access.dims if op.extents[d] > 1]
+        if len(live) > 1:
+            counts.append(math.prod(op.extents[d] for d in live if d in op.reduction))
+    return math.prod(counts[:-1])
+
+
 def _spread(options: list[_Option], most: int) -> list[_Option]:
-    """At most ``most`` options, the first and the last among them."""
+    """At most ``most`` options: the first half as they come (large tiles, which are mostly best), then evenly spaced."""
     if len(options) <= most:
         return options
-    step = (len(options) - 1) / (most - 1)
-    return [options[round(i * step)] for i in range(most)]
+    head = most // 2
+    rest, count = options[head:], most - head
+    step = (len(rest) - 1) / (count - 1)
+    return options[:head] + [rest[round(i * step)] for i in range(count)]

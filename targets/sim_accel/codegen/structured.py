@@ -142,6 +142,17 @@ class Structured:
         return n if n < len(self.inputs) and hasattr(self.inputs[n].type, "shape") else None
 
 
+    @cached_property
+    def extended(self) -> int | None:
+        """n where the body yields input n extended to a wider float, else None: the same number."""
+        ops = self.body_ops
+        if len(ops) != 2 or ops[0].name != "arith.extf" or ops[1].operands[0] != ops[0].results[0] or self.reduction:
+            return None
+        value = ops[0].operands[0]
+        n = ir.BlockArgument(value).arg_number if isinstance(value.owner, ir.Block) else len(self.inputs)
+        return n if n < len(self.inputs) and hasattr(self.inputs[n].type, "shape") else None
+
+
 def is_structured(op: Any) -> bool:
     """Whether an op is one of `linalg`'s computations."""
     return bool(op.name.startswith("linalg.")) and op.name not in ("linalg.yield", "linalg.index") and len(op.regions) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from accelc.targets.sim_accel import isa
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Dim:
-    """One dimension of a transfer. ``size`` is None where no bound is needed."""
+    """One dimension of a transfer.
+
+    size: of the bound; None where none is needed. windows: (extent, scratchpad stride, step) of further dimensions of
+    the tile that move this one's position.
+    """
 
     extent: int
     sp: int
@@ -26,6 +30,7 @@ class _Dim:
     size: int | None = None
     step: int = 1
     gathered: bool = False
+    windows: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 def _dims(s: Selector, t: Transfer) -> tuple[list[_Dim], Value]:
@@ -35,37 +40,37 @@ def _dims(s: Selector, t: Transfer) -> tuple[list[_Dim], Value]:
     offset: Value = 0
     dims: list[_Dim] = []
     gathered = t.dims[0] if t.kind == "gather" else None
-    covered = set()
     for j, d in enumerate(t.dims):
-        extent, sp, step = t.tile.shape[j], t.tile.strides[j], t.steps[j]
-        if d < 0:
-            if extent > 1:
-                dims.append(_Dim(extent, sp, 0))
-            continue
-        covered.add(d)
-        dims_d, extra = _one(s, t, d, extent, sp, step, strides[d], item, d == gathered)
-        dims += dims_d
+        if d < 0 and t.tile.shape[j] > 1:
+            dims.append(_Dim(t.tile.shape[j], t.tile.strides[j], 0))
+    for d, stride in enumerate(strides):
+        terms = [(t.tile.shape[j], t.tile.strides[j], t.steps[j]) for j, e in enumerate(t.dims) if e == d]
+        more, extra = _along(s, t, d, terms, stride, item, d == gathered)
+        dims += more
         offset = s.b.add(offset, extra)
-    for d in range(len(t.dram.shape)):
-        if d not in covered:
-            dims_d, extra = _one(s, t, d, 1, 0, 1, strides[d], item, False)
-            dims += dims_d
-            offset = s.b.add(offset, extra)
     return dims, offset
 
 
-def _one(
-    s: Selector, t: Transfer, d: int, extent: int, sp: int, step: int, stride: int, item: int, gathered: bool
+def _along(
+    s: Selector, t: Transfer, d: int, terms: list[tuple[int, int, int]], stride: int, item: int, gathered: bool
 ) -> tuple[list[_Dim], Value]:
+    """Dimensions and byte offset for one dimension of the DRAM side, along which (extent, sp stride, step) terms run."""
     low, high = s.bounds(t.positions[d])
     size = t.dram.shape[d]
-    ends = (low + min(0, (extent - 1) * step), high + max(0, (extent - 1) * step))
     if gathered:
+        ((extent, sp, step),) = terms
         return [_Dim(extent, sp, stride, s.index(t.positions[d]), size, step, True)], 0
-    if ends[0] >= 0 and ends[1] < size:
+    low += sum(min(0, (extent - 1) * step) for extent, _, step in terms)
+    high += sum(max(0, (extent - 1) * step) for extent, _, step in terms)
+    if low >= 0 and high < size:
         offset = s.b.mul(s.index(t.positions[d]), stride * item)
-        return ([_Dim(extent, sp, stride * step)] if extent > 1 else []), offset
-    return [_Dim(extent, sp, stride, s.index(t.positions[d]), size, step)], 0
+        return [_Dim(extent, sp, stride * step) for extent, sp, step in terms if extent > 1], offset
+    live = sorted([term for term in terms if term[0] > 1], key=lambda term: -term[0]) or [(1, 0, 1)]
+    (extent, sp, step), *others = live
+    main = _Dim(extent, sp, stride, s.index(t.positions[d]), size, step)
+    # The others move the position of this one: loops around the instruction.
+    main.windows = [(n, tile, shift) for n, tile, shift in others]
+    return [main], 0
 
 
 def _merged(dims: list[_Dim]) -> list[_Dim]:
@@ -97,6 +102,14 @@ def emit_transfer(s: Selector, t: Transfer) -> None:
 
 
 def _loops(s: Selector, t: Transfer, dims: list[_Dim], dram: Value, sp: Value) -> None:
+    at = next((i for i, d in enumerate(dims) if d.windows), None)
+    if at is not None:
+        (extent, stride, step), *rest = dims[at].windows
+        with s.b.loop(extent) as i:
+            pos = s.b.add(dims[at].pos, s.b.mul(i, step))
+            moved = [*dims[:at], replace(dims[at], pos=pos, windows=rest), *dims[at + 1 :]]
+            _loops(s, t, moved, dram, s.b.add(sp, s.b.mul(i, stride * t.tile.itemsize)))
+        return
     if len(dims) > isa.MAX_RANK:
         at = next(i for i, d in enumerate(dims) if not d.gathered)
         first = dims[at]

@@ -1,11 +1,11 @@
 """Tile transfers: how the `tiled` stage moves data between DRAM and the scratchpad.
 
 They are the DMA's bounded form with memrefs in place of addresses, so that one of them becomes one ``dma.*``
-instruction. Semantics, with ``src``, ``dst`` memrefs and ``p`` one index per dimension of the DRAM memref:
+instruction (in loops where it has more dimensions than the ISA, or windows that reach over an edge). Semantics, with ``src``, ``dst`` memrefs and ``p`` one index per dimension of the DRAM memref:
 
 * ``tile_load(src, dst, p...) {dims, steps, fill}``: ``dst[i] = src[c]`` where ``c[d] = p[d]`` plus
-  ``steps[j] * i[j]`` for the tile dimension j with ``dims[j] == d``; outside of ``src`` it is ``fill``.
-  ``dims[j] == -1`` repeats the data along j.
+  ``steps[j] * i[j]`` for every tile dimension j with ``dims[j] == d``; outside of ``src`` it is ``fill``.
+  ``dims[j] == -1`` repeats the data along j; two dimensions with the same ``dims`` are a window's.
 * ``tile_store(src, dst, p...) {dims, steps}``: the reverse; elements outside of ``dst`` are dropped.
 * ``tile_gather(src, index, dst, p...) {dims, steps, fill}``: a load in which ``c[dims[0]] = index[i[0]]``.
 
@@ -35,9 +35,8 @@ def _problem(dram: Any, tile: Any, positions: int, dims: list[int], steps: list[
         return f"{positions} positions for a memref of rank {dram.rank}"
     if len(dims) != tile.rank or len(steps) != tile.rank:
         return f"dims and steps must have {tile.rank} entries, one per dimension of the tile"
-    used = [d for d in dims if d >= 0]
-    if any(not -1 <= d < dram.rank for d in dims) or len(set(used)) != len(used):
-        return f"dims {dims} do not name distinct dimensions of a memref of rank {dram.rank}"
+    if any(not -1 <= d < dram.rank for d in dims):
+        return f"dims {dims} do not name dimensions of a memref of rank {dram.rank}"
     a, b = str(dram.element_type), str(tile.element_type)
     if a != b and (a, b) not in _CONVERSIONS:
         return f"the DMA does not convert between {a} and {b}"
