@@ -70,21 +70,26 @@ class Spill:
     full: bool = False
 
 
+def _integer(value: int, element: str) -> str:
+    """A number as MLIR writes it; bits are words."""
+    return str(value) if element != "i1" else ("true" if value else "false")
+
+
 # Combining ops whose lanes may be reduced separately: the kind of `vector.reduction`, and the neutral element.
 COMBINERS: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "arith.addf": ("add", lambda t: "-0.0"),
     "arith.mulf": ("mul", lambda t: "1.0"),
     "arith.maximumf": ("maximumf", lambda t: float_bits(t, negative=True)),
     "arith.minimumf": ("minimumf", lambda t: float_bits(t, negative=False)),
-    "arith.addi": ("add", lambda t: "0"),
-    "arith.muli": ("mul", lambda t: "1"),
-    "arith.maxsi": ("maxsi", lambda t: str(-(2 ** (int(t[1:]) - 1)))),
-    "arith.minsi": ("minsi", lambda t: str(2 ** (int(t[1:]) - 1) - 1)),
-    "arith.maxui": ("maxui", lambda t: "0"),
-    "arith.minui": ("minui", lambda t: "-1"),
-    "arith.andi": ("and", lambda t: "true" if t == "i1" else "-1"),
-    "arith.ori": ("or", lambda t: "false" if t == "i1" else "0"),
-    "arith.xori": ("xor", lambda t: "false" if t == "i1" else "0"),
+    "arith.addi": ("add", lambda t: _integer(0, t)),
+    "arith.muli": ("mul", lambda t: _integer(1, t)),
+    "arith.maxsi": ("maxsi", lambda t: _integer(-(2 ** (int(t[1:]) - 1)), t)),
+    "arith.minsi": ("minsi", lambda t: _integer(2 ** (int(t[1:]) - 1) - 1, t)),
+    "arith.maxui": ("maxui", lambda t: _integer(0, t)),
+    "arith.minui": ("minui", lambda t: _integer(-1, t)),
+    "arith.andi": ("and", lambda t: _integer(-1, t)),
+    "arith.ori": ("or", lambda t: _integer(0, t)),
+    "arith.xori": ("xor", lambda t: _integer(0, t)),
 }
 
 # Windows of up to this many elements are written out.

@@ -35,7 +35,10 @@ class Writer:
 
     def text(self, preamble: Sequence[str] = ()) -> str:
         """The function's body: constants, the preamble (which may use them), and what was written."""
-        constants = [f"{name} = arith.constant {value} : {kind}" for (value, kind), name in self._constants.items()]
+        constants = [
+            f"{name} = arith.constant {value}" + ("" if kind == "i1" else f" : {kind}")  # true and false say their type
+            for (value, kind), name in self._constants.items()
+        ]
         return "\n".join([*constants, *preamble, *self._lines])
 
     def fresh(self) -> str:

@@ -89,9 +89,7 @@ def _arguments_to_memrefs(function: Any, name: str) -> None:
             tensor_type = ir.RankedTensorType(argument.type)
             if not tensor_type.has_static_shape:
                 raise UnsupportedError(f"kernel '{name}' has an argument of type {tensor_type}; shapes must be static")
-            memref = block.add_argument(
-                ir.MemRefType.get(tensor_type.shape, tensor_type.element_type), argument.location
-            )
+            memref = _add_memref(block, ir.MemRefType.get(tensor_type.shape, tensor_type.element_type))
             writable = i >= len(arguments) - outputs
             value = bufferization.to_tensor(argument.type, memref, restrict=True, writable=writable)
             argument.replace_all_uses_with(value)
@@ -107,6 +105,15 @@ def _arguments_to_memrefs(function: Any, name: str) -> None:
         if attribute in function.attributes:
             del function.attributes[attribute]
     _set_type(function)
+
+
+def _add_memref(block: Any, kind: Any) -> Any:
+    """Adds an argument of type ``kind``. An empty one is a view of bytes: MLIR has no bare pointer to an empty memref."""
+    location = ir.Location.unknown()
+    if math.prod(kind.shape):
+        return block.add_argument(kind, location)
+    some = block.add_argument(ir.MemRefType.get([1], ir.IntegerType.get_signless(8)), location)
+    return dialect("memref").view(kind, some, dialect("arith").constant(ir.IndexType.get(), 0), [])
 
 
 def _set_type(function: Any) -> None:
