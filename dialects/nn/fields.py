@@ -94,7 +94,7 @@ class Int(AttributeKind):
     def decode(attr: Any) -> int:
         """As documented in the class."""
         _expect(attr, ir.IntegerAttr)
-        if attr.type.width != 64 or not attr.type.is_signless:
+        if not isinstance(attr.type, ir.IntegerType) or attr.type.width != 64 or not attr.type.is_signless:
             raise TypeError(str(attr))
         return int(attr.value)
 

@@ -237,6 +237,45 @@ def test_contract_follows_einsum(data: st.DataObject) -> None:
     np.testing.assert_array_equal(result, np.einsum(spec, x, y))
 
 
+_DIMS = st.integers(0, 5) | st.none()
+_TYPES = st.builds(
+    TensorType, st.lists(_DIMS, max_size=5).map(tuple), st.sampled_from(["f32", "bf16", "si64", "si8", "ui8", "i1"])
+)
+_INT = st.integers(-3, 6) | st.sampled_from([2**62, -(2**62)])
+_VALUES = {
+    "Int": _INT,
+    "Ints": st.lists(_INT, max_size=5).map(tuple),
+    "Float": st.floats(),
+    "Floats": st.lists(st.floats(), max_size=5).map(tuple),
+    "Flag": st.booleans(),
+    "Str": st.sampled_from(
+        ["", "sum", "max", "nchw", "nhwc", "linear", "half_pixel", "none", "ab,bc->ac", "a,->", "é"]
+    ),
+    "Array": st.just(np.zeros((2, 3), np.float32)),
+    "shape": st.lists(_DIMS, max_size=5).map(tuple),
+    "dtype": st.sampled_from(["f32", "si64", "f8E5M2", "nonsense"]),
+}
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.data())
+def test_inference_never_fails_otherwise(data: st.DataObject) -> None:
+    """Whatever the types and attributes: result types, or InvalidModelError."""
+    name, cls = data.draw(st.sampled_from([c for c in nn.op_classes() if c[0] != "fusion"]))
+    attrs = {k: data.draw(_VALUES[kind.__name__]) for k, kind in cls.attribute_kinds.items()}
+    attrs |= {k: data.draw(_VALUES[k]) for k in cls.FROM_RESULT}
+    count = len(cls.operand_names) - data.draw(st.integers(0, 1) if cls.variadic else st.just(0))
+    types = data.draw(st.lists(_TYPES, min_size=count, max_size=count))
+    if data.draw(st.booleans()):
+        # Most ops want operands that fit each other.
+        types = types[:1] * count
+    try:
+        for t in nn.infer(name, types, attrs):
+            assert all(s is None or s >= 0 for s in t.shape), (name, types, attrs, t)
+    except InvalidModelError as error:
+        assert error.message
+
+
 def test_makers_are_cheap() -> None:
     """Tens of microseconds an op; the bound is loose because machines are shared."""
     import time

@@ -64,6 +64,11 @@ class Fusion(NNOp, name="fusion", traits=[ext.Pure, ir.IsIsolatedFromAboveTrait]
     body: Body
 
     @staticmethod
+    def infer(*ins: TensorType) -> list[TensorType]:
+        """Cannot be told from the operands."""
+        fail("has the results that its body yields")
+
+    @staticmethod
     def verify_invariants(op: Any) -> bool:
         """Checks block arguments against operands, and what is yielded against the results."""
         error = _fusion_error(op.operation)

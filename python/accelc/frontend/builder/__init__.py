@@ -14,6 +14,9 @@ A function is called once with `Tensor` objects that stand for its inputs; each 
 location is the caller's file and line. The code is straight-line: a Python ``if`` on a tensor has no value to look at,
 and says so.
 
+A symbolic size is a string or ``ab.dim("batch")``; the latter where annotations are postponed
+(``from __future__ import annotations``), because linters take a string in them for a name.
+
 Type promotion: Python numbers are weak (they take the tensor's element type; a float with an integer tensor gives
 f32). Two tensors: equal types stay; a float wins over integers and bools; of two floats the wider wins (f16 with bf16
 gives f32); of two integers the smallest type that holds both (si64 with ui64 is an error). Arrays and parameters count

@@ -33,7 +33,7 @@ class Port:
 
 
 class Model:
-    """A function with specifications of its inputs; `build` traces it.
+    """A function with specifications of its inputs, traced once, when the model is made.
 
     inputs, outputs: tuples of `Port`.
     """
@@ -43,19 +43,20 @@ class Model:
         self._specs = _named(function, specs)
         self.name = getattr(function, "__name__", "model")
         self.inputs = tuple(_input_port(s) for s in self._specs)
-        # Traced at once, so that an error in the user's function shows where the model is made.
+        # Traced at once, so that an error in the user's function shows where the model is made; and only once, so
+        # that a function that draws random weights gives one model.
         with make_context():
-            self.outputs = self._trace()[2]
+            module, self._store, self.outputs = self._trace()
+            self._text: str = module.operation.get_asm(enable_debug_info=True)
 
     def build(self) -> tuple[Any, Store]:
-        """Traces the function into the current MLIR context (a new one where there is none).
+        """The model as a module in the current MLIR context (a new one where there is none).
 
         Returns:
             a verified module with ``@main``, and the constants that it names.
         """
         with nullcontext() if ir.Context.current is not None else make_context():
-            module, store, _ = self._trace()
-        return module, store
+            return ir.Module.parse(self._text), self._store
 
     def _trace(self) -> tuple[Any, Store, tuple[Port, ...]]:
         store = Store()
