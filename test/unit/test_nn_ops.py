@@ -270,10 +270,11 @@ def test_inference_never_fails_otherwise(data: st.DataObject) -> None:
         # Most ops want operands that fit each other.
         types = types[:1] * count
     try:
-        for t in nn.infer(name, types, attrs):
-            assert all(s is None or s >= 0 for s in t.shape), (name, types, attrs, t)
-    except InvalidModelError as error:
-        assert error.message
+        results = nn.infer(name, types, attrs)
+    except InvalidModelError:
+        return
+    for t in results:
+        assert all(s is None or s >= 0 for s in t.shape), (name, types, attrs, t)
 
 
 def test_makers_are_cheap() -> None:
