@@ -4,8 +4,9 @@
 an input's value when the model is compiled (the axes of a reduction, the shape of a reshape) is run again with that
 input bound to its value, as a model exporter would have made it an initializer.
 
-    python test/frontend/onnx_node_cases.py             # a summary of the importer and the reference interpreter
-    python test/frontend/onnx_node_cases.py --update    # also writes the list of passing cases
+    python test/frontend/onnx_node_cases.py [PATTERN]   # a summary of the importer and the reference interpreter
+
+The list of passing cases, onnx_node_cases.txt, is held by test_onnx_nodes.py and renewed by `make bless`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ TOLERANCES = {
     "test_dft_inverse_opset19": (1e-3, 4e-6),
     # Two of 192 elements differ by two units in the last place of f16; the exact value lies between, nearer to ours.
     "test_attention_4d_causal_fp16_expanded": (2**-9, 1e-7),
+    # Native code rounds the weights to f16 before the second product. Four of 192 elements differ by two units; ours are
+    # off the exact values by up to 3.9e-4, the expected ones by up to 4.9e-4.
+    "test_attention_4d_causal_fp16": (2**-9, 1e-7),
 }
 
 GOLDEN = Path(__file__).parent / "onnx_node_cases.txt"
@@ -175,6 +179,11 @@ def _reason(message: str) -> str:
     return re.sub(r"^node '[^']*': ", "", re.sub(r"(input|output) '[^']*'", r"\1", first))
 
 
+def passing(outcomes: Sequence[Outcome]) -> str:
+    """The golden file of outcomes: cases that pass, with the inputs they need bound."""
+    return "".join(o.line() + "\n" for o in outcomes if o.status == "pass")
+
+
 def golden() -> dict[str, tuple[str, ...]]:
     """Cases that pass by the committed list, with the inputs they need bound."""
     found = {}
@@ -188,13 +197,10 @@ def main(argv: Sequence[str]) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pattern", nargs="?", default="", help="run only cases whose name matches this expression")
-    parser.add_argument("--update", action="store_true", help=f"write {GOLDEN.name}")
     options = parser.parse_args(argv)
     selected = [c for c in cases() if re.search(options.pattern, c.name)]
     outcomes = list(run_cases(interpret, selected))
     print(summary(outcomes))
-    if options.update and not options.pattern:
-        GOLDEN.write_text("".join(o.line() + "\n" for o in outcomes if o.status == "pass"))
     return int(any(o.status in ("wrong", "crash") for o in outcomes))
 
 
