@@ -173,7 +173,7 @@ class Node:
         return self.constant_ints(i, name) if self.has(i) else None
 
     def static(self, value: Value, rank: int | None = None) -> tuple[int, ...]:
-        """A shape without unknown sizes. Raises UnsupportedError where one is unknown, InvalidModelError for the rank."""
+        """A shape without unknown sizes. Raises UnsupportedError for an unknown one, InvalidModelError for the rank."""
         if rank is not None and value.rank != rank:
             raise InvalidModelError(f"{self.op} needs a tensor of rank {rank}, got {value.type}")
         if not value.type.is_static:

@@ -92,8 +92,11 @@ def known(array: Array, name: str | None = None) -> Value:
     return Value(TensorType(array.shape, dtype_of_array(array)), array=array, name=name)
 
 
-def sources(handle: Any) -> tuple[str, ...]:
-    """Names of the function arguments that an MLIR value is computed from, in order of the arguments."""
+def sources(handle: Any, *, through_sizes: bool = True) -> tuple[str, ...]:
+    """Names of the function arguments that an MLIR value is computed from, in order of the arguments.
+
+    through_sizes: also those of which only the sizes matter.
+    """
     found: dict[int, str] = {}
     seen: set[int] = set()
     stack = [handle]
@@ -105,7 +108,7 @@ def sources(handle: Any) -> tuple[str, ...]:
             found[value.arg_number] = str(attributes["nn.name"].value)
             continue
         # Two handles of one op differ as Python objects; its hash is that of the op.
-        if hash(owner) not in seen:
+        if hash(owner) not in seen and (through_sizes or owner.name not in ("nn.shape_of", "nn.dim")):
             seen.add(hash(owner))
             stack.extend(owner.operands)
     return tuple(found[i] for i in sorted(found))

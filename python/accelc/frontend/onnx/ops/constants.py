@@ -11,7 +11,7 @@ from accelc.dialects import nn
 from accelc.frontend.onnx.build import FOLD_RESULT_ELEMENTS
 from accelc.frontend.onnx.registry import Node, handler
 from accelc.frontend.onnx.tensors import nn_dtype
-from accelc.frontend.onnx.values import Value, known
+from accelc.frontend.onnx.values import Value, known, sources
 
 # A constant tensor larger than this (in elements) is refused: it would be a mistake, or an attack.
 MAX_ELEMENTS = 1 << 31
@@ -45,9 +45,13 @@ def constant_of_shape(n: Node) -> Value:
     return filled(n, value[0], n.constant_ints(0, "the shape"), known(value).dtype)
 
 
-@handler("Range")
+@handler("Range", limits="start and delta must be constant; delta is 1 where the limit is computed")
 def arange(n: Node) -> Value:
     """Numbers from start up to limit by delta."""
+    if n.x(1).array is None and n.x(1).handle is not None and nn.is_integer(n.x(1).dtype):
+        start, delta = n.constant(0, "start").reshape(()), n.constant(2, "delta").reshape(())
+        if delta == 1 and not sources(n.x(1).handle, through_sizes=False):
+            return _counting(n, int(start), n.x(1))
     start, limit, delta = (n.constant(i, what).reshape(())[()] for i, what in enumerate(("start", "limit", "delta")))
     if delta == 0:
         raise n.invalid("has a delta of 0")
@@ -62,6 +66,13 @@ def arange(n: Node) -> Value:
         # As onnx defines it: each element rounded once.
         return known((float(start) + steps * float(delta)).astype(nn.numpy_dtype(dtype)))
     return known((start + steps.astype(nn.numpy_dtype(dtype)) * delta).astype(nn.numpy_dtype(dtype)))
+
+
+def _counting(n: Node, start: int, limit: Value) -> Value:
+    """From ``start`` up to a limit that is known when the model runs."""
+    count = n.b.clamp(n.b.sub(n.b.cast(n.b.reshape(limit, [1]), "si64"), start), low=0.0)
+    handle = nn.build.iota(n.b.handle(count), axis=0, shape=(None,), dtype=limit.dtype)
+    return n.b.add(Value(nn.tensor_type(handle), handle=handle), start)
 
 
 @handler("EyeLike")
