@@ -10,6 +10,7 @@ from typing import Any
 from accelc.core.pass_ import Pass, PassContext, register_pass
 from accelc.dialects import nn
 from accelc.dialects.nn.op import op_class
+from accelc.dialects.runs import GROUPS
 from accelc.mlir import ir
 from accelc.passes.cleanup import clean
 from accelc.passes.graph import body_of, device_of, main_function, name_of, provenance
@@ -380,6 +381,8 @@ def _fusion(group: Group, terminator: Operation) -> Operation:
     members = {n.key for n in group.nodes}
     outputs = [v for n in group.nodes for v in n.op.operation.results if any(u not in members for u in _readers(v))]
     inputs = list(dict.fromkeys(v for n in group.nodes for v in _sources(n.op) if _defined_outside(v, members)))
+    if len(inputs) > GROUPS:  # an op holds a limited number of runs of one type
+        inputs.sort(key=lambda v: str(v.type))
     types = [v.type for v in outputs]
     attributes = op_class("fusion").segments([v.type for v in inputs], types)
     if group.device != "target":
