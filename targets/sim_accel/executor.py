@@ -124,7 +124,8 @@ class SimExecutor:
             array = np.ascontiguousarray(value)
             if array.shape != spec.shape or array.dtype != DTYPES[spec.dtype]:
                 raise UsageError(
-                    f"input '{spec.name}' is {array.dtype}{list(array.shape)}; the model takes {spec.dtype}{list(spec.shape)}"
+                    f"input '{spec.name}' is {array.dtype}{list(array.shape)}; "
+                    f"the model takes {spec.dtype}{list(spec.shape)}"
                 )
             arrays.append(array)
         return arrays
@@ -186,11 +187,11 @@ class SimExecutor:
             if self._host is None:
                 raise ArtifactError(f"kernel '{step.kernel}' was placed on the host, which is not there to run it")
             self._host.launch(step.kernel, [self._view(b, inputs, outputs) for b in buffers])
-        sizes = [sum(self.plan.buffers[b].nbytes for b in part) for part in (step.inputs, step.outputs)]
+        into, out = (sum(self.plan.buffers[b].nbytes for b in part) for part in (step.inputs, step.outputs))
         elements = sum(int(np.prod(self.plan.buffers[b].shape)) for b in step.outputs)
-        cycles = host_cycles(self._host_section, self.config, *sizes, elements)
-        energy = {"link": host_energy(self._host_section, sum(sizes))}
-        return _plain_row(step.kernel, "host", step.provenance, cycles, sum(sizes), energy)
+        cycles = host_cycles(self._host_section, self.config, into, out, elements)
+        energy = {"link": host_energy(self._host_section, into + out)}
+        return _plain_row(step.kernel, "host", step.provenance, cycles, into + out, energy)
 
 
 def _storage(buffer: Buffer) -> Any:
@@ -205,7 +206,8 @@ def _constant(buffer: Buffer, constants: Mapping[str, Any]) -> Array:
     array = np.ascontiguousarray(constants[buffer.ref])
     if array.nbytes != buffer.nbytes:
         raise ArtifactError(
-            f"constant '{buffer.ref}' is {array.dtype}{list(array.shape)}; the plan expects {buffer.dtype}{list(buffer.shape)}"
+            f"constant '{buffer.ref}' is {array.dtype}{list(array.shape)}; "
+            f"the plan expects {buffer.dtype}{list(buffer.shape)}"
         )
     return array
 
@@ -281,6 +283,4 @@ def make_executor(
 
     description = MACHINES.from_json(machine)
     section = machine["host"]
-    return SimExecutor(
-        plan, code, constants, sim_config(description), section, host=host, options=options
-    )
+    return SimExecutor(plan, code, constants, sim_config(description), section, host=host, options=options)

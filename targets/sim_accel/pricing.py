@@ -19,7 +19,8 @@ def host_cycles(host: Mapping[str, Any], config: SimConfig, nbytes_in: int, nbyt
     moved = nbytes_in + nbytes_out
     link = 2 * host["link_latency"] + moved / host["link_bandwidth"]
     work = max(operations / host["rate"], moved / host["memory_bandwidth"])
-    return round((link + work) * config.clock_hz)
+    seconds: float = link + work
+    return round(seconds * config.clock_hz)
 
 
 def host_energy(host: Mapping[str, Any], moved: int) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, cast
 
 from accelc.core.machine import Machine
 from accelc.core.pipeline import Pipeline, Stage, Upstream
 from accelc.core.target import CompileOptions, Target
 from accelc.passes.pipelines import GraphOptions, graph_passes
 from accelc.targets.sim_accel.cost import cost
+from accelc.targets.sim_accel.dialect import evaluators as evaluators
 from accelc.targets.sim_accel.emit import disassemble, emit
 from accelc.targets.sim_accel.limits import limits_of
 from accelc.targets.sim_accel.machine import MACHINES
@@ -29,7 +30,9 @@ def precisions(machine: Machine) -> tuple[str, ...]:
 
 def graph_pipeline(machine: Machine, options: CompileOptions) -> Pipeline:
     """`nn` to `kernels`: NHWC, values between kernels in the storage format, what the machine cannot do on the host."""
-    demote = options.precision if options.precision in _STORAGE else ""
+    demote: Literal["", "bf16", "f16"] = ""
+    if options.precision in _STORAGE:
+        demote = cast(Literal["bf16", "f16"], options.precision)
     graph = GraphOptions(layout="nhwc", demote=demote, unsupported=tuple(sorted(unsupported(machine))))
     return Pipeline((*graph_passes(graph), Stage("kernels")))
 

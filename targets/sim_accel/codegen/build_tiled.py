@@ -167,7 +167,8 @@ class _NestBuilder:
         elif isinstance(item, StoreItem):
             self._store(item)
         elif isinstance(item, FillItem):
-            linalg.fill(self.b.scalar(item.out.element_type, item.number), outs=[self._tile(item.out)])  # type: ignore[union-attr]
+            assert item.out is not None
+            linalg.fill(self.b.scalar(item.out.element_type, item.number), outs=[self._tile(item.out)])
         elif isinstance(item, ComputeItem):
             self._compute(item)
         elif isinstance(item, PasteItem):
@@ -337,8 +338,7 @@ class _NestBuilder:
             dim = ir.IntegerAttr(old.attributes["dim"]).value
             if dim in offsets:
                 result = [arith.AddIOp(result[0], offsets[dim]).result]
-        for before, after in zip(old.results, result, strict=True):
-            known[before] = after
+        known.update(zip(old.results, result, strict=True))
 
 
 def _map(rank: int, accesses: Sequence[Affine]) -> Any:

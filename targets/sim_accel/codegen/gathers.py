@@ -164,8 +164,7 @@ def _clone(old: Any, known: dict[Any, Any]) -> None:
     for i, operand in enumerate(old.operands):
         if operand in known:
             new.operands[i] = known[operand]
-    for before, after in zip(old.results, new.results, strict=True):
-        known[before] = after
+    known.update(zip(old.results, new.results, strict=True))
 
 
 def _rows_of(table: Any, first: int) -> Any:

@@ -62,7 +62,7 @@ class Pad:
 
 @dataclass(eq=False)
 class Slice:
-    """Elements ``offsets + i * strides`` of ``source``; ``kept``: the source's dimension behind each of the result's."""
+    """Elements ``offsets + i * strides`` of ``source``; ``kept``: the source's dimension of each of the result's."""
 
     source: Val
     offsets: tuple[int, ...]

@@ -68,9 +68,7 @@ def _grow(start: int, members: list[int], extents: Sequence[int], strides: Seque
     """Merges dimensions into a run that starts with ``start``: extents and strides must chain in all operands."""
     run, extent = [start], extents[start]
     while True:
-        following = next(
-            (d for d in members if d not in run and all(s[d] == s[start] * extent for s in strides)), None
-        )
+        following = next((d for d in members if d not in run and all(s[d] == s[start] * extent for s in strides)), None)
         if following is None:
             return extent, run
         run.append(following)
@@ -94,7 +92,8 @@ def plan_matrix(act: Strides, weight: Strides, acc: Strides, extents: Sequence[i
         return None
     n, run_n = (1, list[int]()) if n0 is None else _grow(n0, columns, extents, (acc, weight))
     best: MatrixPlan | None = None
-    for k0 in summed or [None]:
+    starts: list[int | None] = [*summed] or [None]
+    for k0 in starts:
         plan = _with_k(k0, summed, (act, weight, acc), extents, rows, columns, batch, n0, n, run_n)
         if plan is not None and (best is None or plan.cycles(side, 1) < best.cycles(side, 1)):
             best = plan
@@ -128,9 +127,7 @@ def _with_k(
     free += [OuterLoop(extents[d], 0, weight[d], acc[d]) for d in columns if d not in run_n]
     free += [OuterLoop(e, a, 0, c) for e, a, c in rest]
     outer_k = [OuterLoop(extents[d], act[d], weight[d], 0) for d in summed if d not in run_k]
-    return MatrixPlan(
-        tuple(inner) or ((1, 0, 0),), n, weight_n, k, act_k, weight_k, trans, tuple(free), tuple(outer_k)
-    )
+    return MatrixPlan(tuple(inner) or ((1, 0, 0),), n, weight_n, k, act_k, weight_k, trans, tuple(free), tuple(outer_k))
 
 
 def _merge_rows(rows: list[int], extents: Sequence[int], act: Strides, acc: Strides) -> list[tuple[int, int, int]]:

@@ -1,12 +1,11 @@
 """Places buffers in the scratchpad.
 
 A buffer that several queues touch gets a copy per slot of its body: copies lie `frame_bytes` apart, so that one
-register per loop level selects between them. A buffer of the vector unit alone needs one copy, and shares its place with
-others that live at other times, because the vector queue runs in order.
+register per loop level selects between them. A buffer of the vector unit alone needs one copy, and shares its place
+with others that live at other times, because the vector queue runs in order.
 """
 
 from __future__ import annotations
-
 
 from accelc.core.diagnostics import UnsupportedError
 from accelc.targets.sim_accel.codegen.schedule import Body, Loop, Vector
@@ -61,9 +60,7 @@ def place(segment: Body, capacity: int) -> int:
         cursor += at * body.slots
     used = _pack(_lifetimes(segment, queues), cursor)
     if used > capacity:
-        raise ScratchpadOverflow(
-            f"the tiles of a kernel need {used} bytes of scratchpad; there are {capacity}"
-        )
+        raise ScratchpadOverflow(f"the tiles of a kernel need {used} bytes of scratchpad; there are {capacity}")
     return used
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from accelc.core.diagnostics import UnsupportedError
 from accelc.targets.sim_accel.codegen.compact import Unfolding
 from accelc.targets.sim_accel.codegen.graph import Compute, Val
+from accelc.targets.sim_accel.codegen.locate import locate
 from accelc.targets.sim_accel.codegen.matrix import MatrixPlan, plan_matrix
 from accelc.targets.sim_accel.codegen.plan import (
     ComputeItem,
@@ -23,13 +23,12 @@ from accelc.targets.sim_accel.codegen.plan import (
     StoreItem,
     TileValue,
     UseMatrix,
-    locate,
 )
 from accelc.targets.sim_accel.codegen.spans import Span, full
 from accelc.targets.sim_accel.codegen.structured import Structured
 from accelc.targets.sim_accel.codegen.tiles import isa_type, row_major
-from accelc.targets.sim_accel.limits import Limits
 from accelc.targets.sim_accel.isa import DTYPE_BYTES
+from accelc.targets.sim_accel.limits import Limits
 
 #: Nest dimensions from here on are reduction dimensions of a contraction that is split.
 FIRST_SPLIT = 100
@@ -69,7 +68,7 @@ class Nest:
 
 @dataclass(frozen=True)
 class Tiling:
-    """Tile sizes of a nest's dimensions, and the order of the loops (outermost first; those with one round left out)."""
+    """Tile sizes of a nest's dimensions, and the order of its loops: outermost first, without those of one round."""
 
     sizes: Mapping[int, int]
     loops: tuple[int, ...]
@@ -275,9 +274,7 @@ class Coster:
         nbytes = {tile: -(-math.prod(n) * self.shapes[tile].itemsize // 64) * 64 for tile, n in shapes.items()}
         return [self._work(item, sizes, shapes) for item in self.nest.items], nbytes
 
-    def estimate(
-        self, tiling: Tiling, works: tuple[list[_Work], dict[TileValue, int]] | None = None
-    ) -> Estimate:
+    def estimate(self, tiling: Tiling, works: tuple[list[_Work], dict[TileValue, int]] | None = None) -> Estimate:
         """Cycles and bytes of a tiling; the scratchpad's share of it is an upper bound in most cases.
 
         works: what `works` says for the tile sizes, where the caller has it.

@@ -7,14 +7,25 @@ the source lies in DRAM.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from accelc.core.diagnostics import UnsupportedError
-from accelc.targets.sim_accel.codegen.graph import Compute, Concat, Elements, Gather, Insert, Pad, Reshape, Slice, Splat, Unfold, Val
 from accelc.targets.sim_accel.codegen.compact import Unfolding, compacted
+from accelc.targets.sim_accel.codegen.graph import (
+    Compute,
+    Concat,
+    Elements,
+    Gather,
+    Insert,
+    Pad,
+    Reshape,
+    Slice,
+    Splat,
+    Val,
+)
+from accelc.targets.sim_accel.codegen.locate import Source, locate
 from accelc.targets.sim_accel.codegen.spans import Span, apply, full
 from accelc.targets.sim_accel.codegen.structured import Affine, Structured
 
@@ -130,25 +141,6 @@ class ReshapeItem(Item):
 UseMatrix = Callable[[Structured, Sequence[Any]], bool]
 """Whether the matrix unit computes a contraction whose operand tiles have these element types."""
 
-Terms = tuple[tuple[int, int], ...]
-
-
-@dataclass
-class _Source:
-    """A request followed through movement to DRAM.
-
-    For each source dimension: where it starts, and the (requested dimension, step) terms that move along it.
-    element_type: of the source; narrower than what was asked for where only an exact extension is in between.
-    """
-
-    val: Val
-    shape: tuple[int, ...]
-    positions: list[Span]
-    terms: list[Terms]
-    fill: float | int | None
-    padded: set[int]
-    element_type: Any
-
 
 class Planner:
     """Builds the items of one nest.
@@ -159,7 +151,12 @@ class Planner:
     """
 
     def __init__(
-        self, split: Mapping[tuple[int, int], int], stationary: int, use_matrix: UseMatrix, *, unfold: Unfolding = Unfolding.NONE
+        self,
+        split: Mapping[tuple[int, int], int],
+        stationary: int,
+        use_matrix: UseMatrix,
+        *,
+        unfold: Unfolding = Unfolding.NONE,
     ) -> None:
         self.items: list[Item] = []
         self.split = split
@@ -215,7 +212,7 @@ class Planner:
 
     # ---- loads ----
 
-    def _load(self, val: Val, spans: tuple[Span, ...], source: _Source) -> TileValue:
+    def _load(self, val: Val, spans: tuple[Span, ...], source: Source) -> TileValue:
         dims = [-1] * val.rank
         steps = [1] * val.rank
         for d, terms in enumerate(source.terms):
@@ -223,9 +220,7 @@ class Planner:
                 dims[requested], steps[requested] = d, step
         out = TileValue(source.element_type, spans, tuple(range(val.rank)))
         fill = 0 if source.fill is None else source.fill
-        item = LoadItem(
-            out, spans, source.val, source.shape, tuple(source.positions), tuple(dims), tuple(steps), fill
-        )
+        item = LoadItem(out, spans, source.val, source.shape, tuple(source.positions), tuple(dims), tuple(steps), fill)
         return self._add(item)
 
     def _gather(self, producer: Gather, out: TileValue, spans: tuple[Span, ...]) -> TileValue:
@@ -239,15 +234,21 @@ class Planner:
             raise UnsupportedError("a gather at transposed indices")
         positions = (Span(0, 1), *spans[count:])
         item = LoadItem(
-            out, spans, table.val, producer.table.shape, positions, (0,) * count + tuple(range(1, producer.table.rank)),
-            (1,) * out_rank(out), 0, rows,
+            out,
+            spans,
+            table.val,
+            producer.table.shape,
+            positions,
+            (0,) * count + tuple(range(1, producer.table.rank)),
+            (1,) * out_rank(out),
+            0,
+            rows,
         )
         return self._add(item)
 
     # ---- computation ----
 
     def _compute(self, val: Val, spans: tuple[Span, ...], compute: Compute) -> TileValue:
-        op = compute.op
         which = next(i for i, v in enumerate(compute.outs) if v is val)
         iteration = self._iteration(compute, which, spans)
         self.run(compute, iteration)
@@ -316,7 +317,9 @@ class Planner:
             return
         dims = list(range(len(singles)))
         columns = [k for k in dims if singles[k] not in in_act and singles[k] not in op.reduction]
-        summed = sorted((k for k in dims if singles[k] in op.reduction), key=lambda k: self._k_rank(op, act, singles[k]))
+        summed = sorted(
+            (k for k in dims if singles[k] in op.reduction), key=lambda k: self._k_rank(op, act, singles[k])
+        )
         rest = [k for k in dims if k not in columns and k not in summed]
         tile.order = tuple(rest + summed + columns)
 
@@ -485,148 +488,3 @@ def _group(
         inner[at + targets[0]] = spans[moving[0]]
         return True
     return all(not s.coeffs and s.const == 0 and s.base == n for s, n in zip(spans, result, strict=True))
-
-
-def locate(val: Val, spans: tuple[Span, ...]) -> _Source | None:
-    """Follows a request through movement ops to DRAM; None where the data has to be computed."""
-    terms: list[Terms] = [((d, 1),) for d in range(val.rank)]
-    state = _Source(val, val.shape, list(spans), terms, None, set(), val.element_type)
-    while state.val.memref is None:
-        producer = state.val.producer
-        if isinstance(producer, Pad):
-            followed = _through_pad(state, producer)
-        elif isinstance(producer, Slice):
-            followed = _through_slice(state, producer)
-        elif isinstance(producer, Unfold):
-            followed = _through_unfold(state, producer)
-        elif isinstance(producer, Reshape):
-            followed = _through_reshape(state, producer)
-        elif isinstance(producer, Compute) and producer.op.moved is not None:
-            followed = _through_access(state, producer, producer.op.moved)
-        elif isinstance(producer, Compute) and producer.op.extended is not None:
-            followed = _through_access(state, producer, producer.op.extended)
-        else:
-            return None
-        if not followed:
-            return None
-    requested = [d for terms in state.terms for d, _ in terms]
-    # A diagonal asks for one index in two places, which no transfer does.
-    return state if len(set(requested)) == len(requested) else None
-
-
-def _through_pad(state: _Source, producer: Pad) -> bool:
-    if state.fill is not None and state.fill != producer.number:
-        return False
-    state.fill = producer.number
-    for d, (low, inner, outer) in enumerate(zip(producer.low, producer.source.shape, state.val.shape, strict=True)):
-        if low or inner != outer:
-            if d in state.padded:
-                return False
-            state.positions[d] = state.positions[d].shifted(-low)
-            state.padded.add(d)
-    state.val, state.shape = producer.source, producer.source.shape
-    return True
-
-
-def _scaled(span: Span, factor: int, offset: int) -> Span:
-    """The position ``span * factor + offset``."""
-    return Span(span.const * factor + offset, 1, tuple((n, c * factor) for n, c in span.coeffs))
-
-
-def _through_slice(state: _Source, producer: Slice) -> bool:
-    positions = [Span(o, 1) for o in producer.offsets]
-    terms: list[Terms] = [()] * len(positions)
-    if state.padded & set(range(len(producer.kept))):
-        # Padding ends where the slice ends, which the DMA's bounds do not know.
-        return False
-    for i, d in enumerate(producer.kept):
-        stride = producer.strides[d]
-        positions[d] = _scaled(state.positions[i], stride, producer.offsets[d])
-        terms[d] = tuple((n, step * stride) for n, step in state.terms[i])
-    state.val, state.shape = producer.source, producer.source.shape
-    state.positions, state.terms, state.padded = positions, terms, set()
-    return True
-
-
-def _through_unfold(state: _Source, producer: Unfold) -> bool:
-    if state.padded:
-        return False
-    positions, terms = list[Span](), list[Terms]()
-    for access in producer.access:
-        at = Span(access.const, 1)
-        moved: Terms = ()
-        for d, c in enumerate(access.coeffs):
-            if c:
-                at = _plus(at, _scaled(state.positions[d], c, 0))
-                moved += tuple((n, step * c) for n, step in state.terms[d])
-        positions.append(at)
-        terms.append(moved)
-    state.val, state.shape = producer.source, producer.source.shape
-    state.positions, state.terms, state.padded = positions, terms, set()
-    return True
-
-
-def _plus(a: Span, b: Span) -> Span:
-    coeffs = dict(a.coeffs)
-    for n, c in b.coeffs:
-        coeffs[n] = coeffs.get(n, 0) + c
-    return Span(a.const + b.const, 1, tuple(sorted(coeffs.items())))
-
-
-def _through_reshape(state: _Source, producer: Reshape) -> bool:
-    source = producer.source
-    if source.memref is not None:
-        # Contiguous memory: the same bytes under the shape that is asked for.
-        state.val = source
-        return True
-    result = state.val.shape
-    if [n for n in source.shape if n != 1] != [n for n in result if n != 1]:
-        return False
-    if any(result[d] == 1 for d in state.padded):
-        return False
-    order = iter([d for d, n in enumerate(result) if n != 1])
-    positions, terms, padded = list[Span](), list[Terms](), set()
-    for k, n in enumerate(source.shape):
-        d = next(order) if n != 1 else None
-        positions.append(Span(0, 1) if d is None else state.positions[d])
-        terms.append(() if d is None else state.terms[d])
-        if d in state.padded:
-            padded.add(k)
-    state.val, state.shape = source, source.shape
-    state.positions, state.terms, state.padded = positions, terms, padded
-    return True
-
-
-def _through_access(state: _Source, producer: Compute, argument: int) -> bool:
-    op = producer.op
-    source = producer.ins[argument]
-    out = op.maps[len(op.inputs)]
-    if source is None or any(a.single is None for a in out) or not _keeps_fill(state, source):
-        return False
-    where = {a.single: i for i, a in enumerate(out)}
-    positions, terms, padded = list[Span](), list[Terms](), set()
-    for k, affine in enumerate(op.maps[argument]):
-        used = affine.dims
-        if len(used) > 1 or any(c < 0 for c in affine.coeffs):
-            return False
-        if not used:
-            positions.append(Span(affine.const, 1))
-            terms.append(())
-            continue
-        c, i = affine.coeffs[used[0]], where[used[0]]
-        positions.append(_scaled(state.positions[i], c, affine.const))
-        terms.append(tuple((n, step * c) for n, step in state.terms[i]))
-        if i in state.padded:
-            if c != 1 or affine.const:
-                return False
-            padded.add(k)
-    if state.padded - {where[a.dims[0]] for a in op.maps[argument] if a.dims}:
-        return False
-    state.val, state.shape, state.element_type = source, source.shape, source.element_type
-    state.positions, state.terms, state.padded = positions, terms, padded
-    return True
-
-
-def _keeps_fill(state: _Source, source: Val) -> bool:
-    """Whether the fill is the same number in the source's element type."""
-    return state.fill is None or source.element_type == state.element_type or state.fill in (0, math.inf, -math.inf)

@@ -13,17 +13,17 @@ from accelc.targets.sim_accel.codegen.structured import UNIT, Structured, is_str
 from accelc.targets.sim_accel.codegen.tiles import (
     Access,
     Buffer,
-    View,
     VectorOp,
+    View,
     f32_bits,
     int_bits,
     isa_type,
     row_major,
 )
 from accelc.targets.sim_accel.codegen.vector import BodyLowering, constant_value, width_of
-from accelc.targets.sim_accel.limits import Limits
 from accelc.targets.sim_accel.dialect.transfers import in_scratchpad
 from accelc.targets.sim_accel.isa import DTYPE_BYTES, FLOAT_DTYPES
+from accelc.targets.sim_accel.limits import Limits
 
 _INDEX_OPS = frozenset((
     "arith.constant", "arith.addi", "arith.subi", "arith.muli", "arith.index_cast", "arith.minsi", "arith.maxsi",
@@ -51,7 +51,9 @@ class Reader:
         first_output = len(block.arguments) - outputs
         for i, argument in enumerate(block.arguments):
             memref = argument.type
-            self._drams[argument] = Dram(argument, 0, tuple(memref.shape), isa_type(memref.element_type), i >= first_output)
+            self._drams[argument] = Dram(
+                argument, 0, tuple(memref.shape), isa_type(memref.element_type), i >= first_output
+            )
         self._block(block, self.segments[-1])
         self._flush(self.segments[-1])
 

@@ -208,7 +208,9 @@ def _arg_reduction(op: Structured, shape: tuple[int, ...], arguments: Sequence[A
     compare = ordered[0]
     predicate = compare.attributes["predicate"].value
     floating = compare.name == "arith.cmpf"
-    greater, equal = (predicate in (2, 3), predicate in (3, 5)) if floating else (predicate in (4, 5), predicate in (3, 5))
+    greater, equal = (
+        (predicate in (2, 3), predicate in (3, 5)) if floating else (predicate in (4, 5), predicate in (3, 5))
+    )
     source = next(a for n, a in enumerate(arguments[: len(op.inputs)]) if op.used[n])
     value, index = arguments[-2:]
     ctype = width_of(source.dtype)

@@ -66,7 +66,7 @@ OPERATIONS: dict[str, list[Step]] = {
     ],
 }  # fmt: skip
 
-_NAN = [("vcne", "f", "a0", "a0"), ("vcne", "f", "a1", "a1"), ("vor", "i32", "t0", "t1")]
+_NAN: list[Step] = [("vcne", "f", "a0", "a0"), ("vcne", "f", "a1", "a1"), ("vor", "i32", "t0", "t1")]
 COMPARE_FLOAT: dict[str, list[Step]] = {
     "oeq": [("vceq", "f", "a0", "a1")],
     "ogt": [("vcgt", "f", "a0", "a1")],

@@ -79,7 +79,11 @@ def group_options(
     for i, d in enumerate(live):
         ones = tuple((e, 1) for e in live[:i])
         last = i == len(live) - 1
-        sizes = divisors(extents[d]) if exact else splits(extents[d], multiple if last else 1, _INNER_COUNTS if i else _COUNTS)
+        sizes = (
+            divisors(extents[d])
+            if exact
+            else splits(extents[d], multiple if last else 1, _INNER_COUNTS if i else _COUNTS)
+        )
         options += [_Option((*ones, (d, size))) for size in sizes]
         if multiple == 1:
             options.append(_Option((*ones, (d, 1))))
@@ -99,17 +103,17 @@ class Search:
         self._nests: dict[tuple[frozenset[int], tuple[tuple[int, int], ...], int, Unfolding], Nest | None] = {}
 
     def run(self) -> list[Choice]:
-        """Choices, best first. Raises ScratchpadOverflow where none fits, UnsupportedError where none can be planned."""
+        """Choices, best first. Raises ScratchpadOverflow where none fits, UnsupportedError where there is no plan."""
         probe = self._probe()
         found: list[tuple[float, int, Choice]] = []
-        stationary = self._stationary(probe)
-        for side, unfold in ((side, u) for side in stationary for u in self._unfold(probe, side)):
+        layouts = [(s, unfold) for s in self._stationary(probe) for unfold in self._unfold(probe, s)]
+        for stationary, unfold in layouts:
             for tiled, split, sizes in self._sizes(probe):
-                nest = self._nest(tiled, split, side, unfold)
+                nest = self._nest(tiled, split, stationary, unfold)
                 if nest is None:
                     continue
                 every = {**nest.extents, **sizes}
-                coster = self._costers[id(nest)]
+                coster = self._coster(nest)
                 works = coster.works(every)
                 for order in self._orders(nest, sizes):
                     tiling = Tiling(every, order)
@@ -157,9 +161,12 @@ class Search:
                 )
             except UnsupportedError:
                 self._nests[key] = None
-            else:
-                self._costers[id(self._nests[key])] = Coster(self._nests[key], self.limits)
         return self._nests[key]
+
+    def _coster(self, nest: Nest) -> Coster:
+        if id(nest) not in self._costers:
+            self._costers[id(nest)] = Coster(nest, self.limits)
+        return self._costers[id(nest)]
 
     _reduction: Compute | None = None
 
@@ -179,9 +186,7 @@ class Search:
         assert error is not None
         raise error
 
-    def _sizes(
-        self, probe: Nest
-    ) -> Iterator[tuple[frozenset[int], tuple[tuple[int, int], ...], dict[int, int]]]:
+    def _sizes(self, probe: Nest) -> Iterator[tuple[frozenset[int], tuple[tuple[int, int], ...], dict[int, int]]]:
         """(tiled dimensions, split reduction dimensions, tile sizes) to try."""
         allowed = [d for d in sorted(probe.extents) if d in probe.tiled]
         extents = dict(probe.extents)
@@ -263,7 +268,7 @@ def _outer_windows(op: Structured, operand: int) -> int:
 
 
 def _spread(options: list[_Option], most: int) -> list[_Option]:
-    """At most ``most`` options: the first half as they come (large tiles, which are mostly best), then evenly spaced."""
+    """At most ``most`` options: the first half as they come (large tiles, mostly best), then evenly spaced."""
     if len(options) <= most:
         return options
     head = most // 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from accelc.core.diagnostics import InternalError, UnsupportedError
@@ -13,7 +13,7 @@ from accelc.targets.sim_accel.codegen.read_tiled import IndexValue, index_consta
 from accelc.targets.sim_accel.codegen.schedule import Body, Fence, Loop, Matrix, Signal, Transfer, Vector, Wait
 from accelc.targets.sim_accel.codegen.tiles import Access, Buffer, VectorOp
 from accelc.targets.sim_accel.dialect.builder import Builder
-from accelc.targets.sim_accel.dialect.syntax import Scalar, Value
+from accelc.targets.sim_accel.dialect.syntax import Scalar, Value, tile
 from accelc.targets.sim_accel.isa import DTYPE_BYTES, Tile
 
 _UNROLLED_PASSES = 12
@@ -22,7 +22,7 @@ _UNROLLED_PASSES = 12
 class Selector:
     """Emits one kernel. ``arguments``: SSA memref of the tiled function -> register with its DRAM address."""
 
-    def __init__(self, builder: Builder, arguments: dict[Any, Value], workspace: Value, side: int) -> None:
+    def __init__(self, builder: Builder, arguments: Mapping[Any, Value], workspace: Value, side: int) -> None:
         self.b = builder
         self.arguments = arguments
         self.workspace = workspace
@@ -98,7 +98,9 @@ class Selector:
             raise InternalError("an index that is no loop's")
         if op.name == "arith.constant":
             return index_constant(value)
-        x, y = (self.index(v) for v in list(op.operands)[:2]) if len(op.operands) == 2 else (self.index(op.operands[0]), 0)
+        x, y = (
+            (self.index(v) for v in list(op.operands)[:2]) if len(op.operands) == 2 else (self.index(op.operands[0]), 0)
+        )
         if op.name == "arith.addi":
             return self.b.add(x, y)
         if op.name == "arith.muli":
@@ -148,7 +150,7 @@ class Selector:
     def operand(self, source: Any, strides: Callable[[Access], Sequence[int]], moved: Callable[[Access], Value]) -> Any:
         """A vector instruction's operand."""
         if isinstance(source, Access):
-            return Tile(source.dtype, moved(source), tuple(strides(source)))
+            return tile(source.dtype, moved(source), tuple(strides(source)))
         if isinstance(source, IndexValue):
             value = self.index(source.value)
             return value if isinstance(value, Scalar) else isa.Imm(value & 0xFFFFFFFF)
@@ -244,11 +246,11 @@ def _progression(slices: list[tuple[int, int, int]], at: int) -> tuple[int, int,
 
 def _pair(s: Selector, m: Matrix, n: int, k: int, act: Value, weight: Value, acc: Value, fresh: bool) -> None:
     plan = m.plan
-    s.b.op("mm.load", a=Tile(m.weight.dtype, weight, (plan.ld,)), k=k, n=n, trans=int(plan.trans))
+    s.b.op("mm.load", a=tile(m.weight.dtype, weight, (plan.ld,)), k=k, n=n, trans=int(plan.trans))
     s.b.op(
         "mm.mul",
-        dst=Tile(m.acc.dtype, acc, tuple(r[2] for r in plan.rows)),
-        a=Tile(m.act.dtype, act, tuple(r[1] for r in plan.rows)),
+        dst=tile(m.acc.dtype, acc, tuple(r[2] for r in plan.rows)),
+        a=tile(m.act.dtype, act, tuple(r[1] for r in plan.rows)),
         kstride=plan.act_k,
         shape=tuple(r[0] for r in plan.rows),
         acc=int(not fresh),
@@ -325,12 +327,16 @@ def _vector_loops(
             address = s.b.add(address, s.b.mul(counter, strides[id(access)][i] * DTYPE_BYTES[access.dtype]))
         return address
 
-    def tile(access: Access) -> Tile:
-        return Tile(access.dtype, moved(access), tuple(strides[id(access)][i] for i in inner))
+    def placed(access: Access) -> Tile:
+        return tile(access.dtype, moved(access), tuple(strides[id(access)][i] for i in inner))
 
-    fields: dict[str, Any] = dict(zip("abc", (s.operand(x, lambda a: [strides[id(a)][i] for i in inner], moved) for x in op.sources), strict=False))
+    def inner_strides(access: Access) -> list[int]:
+        return [strides[id(access)][i] for i in inner]
+
+    operands = [s.operand(x, inner_strides, moved) for x in op.sources]
+    fields: dict[str, Any] = dict(zip("abc", operands, strict=False))
     if "b" in op.fields:
-        fields["b"] = tile(op.fields["b"])
+        fields["b"] = placed(op.fields["b"])
     for name, value in op.fields.items():
         if name == "dims":
             fields["dims"] = tuple(inner.index(i) for i, g in enumerate(groups) if g and g[0] in reduced)
@@ -338,4 +344,4 @@ def _vector_loops(
             fields["dim"] = next((inner.index(i) for i, g in enumerate(groups) if g == [iota]), 0)
         elif name != "b":
             fields[name] = value
-    s.b.op(op.mnemonic, ct=op.ctype, dst=tile(op.dst), shape=tuple(extents[i] for i in inner), **fields)
+    s.b.op(op.mnemonic, ct=op.ctype, dst=placed(op.dst), shape=tuple(extents[i] for i in inner), **fields)

@@ -9,7 +9,6 @@ from typing import Any
 from accelc.core.diagnostics import UnsupportedError
 from accelc.mlir import dialect, ir
 
-
 #: Attribute on a tiled contraction: which unit computes it, ``mxu`` or ``vec``.
 UNIT = "sim_accel.unit"
 
@@ -112,7 +111,11 @@ class Structured:
             return None
         accumulator = self.body.arguments[len(self.inputs)]
         terms = [v for v in add.operands if v != accumulator]
-        if len(terms) != 1 or isinstance(terms[0].owner, ir.Block) or terms[0].owner.name not in ("arith.mulf", "arith.muli"):
+        if (
+            len(terms) != 1
+            or isinstance(terms[0].owner, ir.Block)
+            or terms[0].owner.name not in ("arith.mulf", "arith.muli")
+        ):
             return None
         sides = [self._extended(v) for v in terms[0].owner.operands]
         if None in sides or len(sides) != 2 or sides[0] == sides[1]:
@@ -141,7 +144,6 @@ class Structured:
         n = ir.BlockArgument(value).arg_number
         return n if n < len(self.inputs) and hasattr(self.inputs[n].type, "shape") else None
 
-
     @cached_property
     def extended(self) -> int | None:
         """n where the body yields input n extended to a wider float, else None: the same number."""
@@ -155,7 +157,9 @@ class Structured:
 
 def is_structured(op: Any) -> bool:
     """Whether an op is one of `linalg`'s computations."""
-    return bool(op.name.startswith("linalg.")) and op.name not in ("linalg.yield", "linalg.index") and len(op.regions) == 1
+    return (
+        bool(op.name.startswith("linalg.")) and op.name not in ("linalg.yield", "linalg.index") and len(op.regions) == 1
+    )
 
 
 def structured(op: Any) -> Structured:
@@ -165,7 +169,11 @@ def structured(op: Any) -> Structured:
     )
     parsed = [affine_map(ir.AffineMapAttr(a).value) for a in maps_attribute]
     rank = parsed[0][0]
-    segments = list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"])) if "operandSegmentSizes" in op.attributes else None
+    segments = (
+        list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))
+        if "operandSegmentSizes" in op.attributes
+        else None
+    )
     operands = list(op.operands)
     inputs = segments[0] if segments else len(operands) - max(1, len(op.results))
     maps = [m for _, m in parsed]

@@ -9,9 +9,9 @@ from accelc.mlir import dialect, ir
 from accelc.targets.sim_accel import isa
 from accelc.targets.sim_accel.codegen.build_tiled import TiledBuilder
 from accelc.targets.sim_accel.codegen.graph import Compute, Concat, GraphReader, Insert, Kernel, Reshape, Val
+from accelc.targets.sim_accel.codegen.locate import locate
 from accelc.targets.sim_accel.codegen.memory import ScratchpadOverflow
 from accelc.targets.sim_accel.codegen.nest import Destination, store_item, whole
-from accelc.targets.sim_accel.codegen.plan import locate
 from accelc.targets.sim_accel.codegen.search import Choice, Search
 from accelc.targets.sim_accel.codegen.spans import full
 from accelc.targets.sim_accel.limits import Limits
@@ -150,7 +150,13 @@ class _Tiler:
             loops = set(tiling.loops)
             exact = all(
                 (not [d for d in s.dims if d in loops] and s.size(tiling.sizes) == n and s.const == 0)
-                or (len(s.coeffs) == 1 and s.coeffs[0][1] == 1 and s.base == 1 and s.const == 0 and nest.extents[s.coeffs[0][0]] == n)
+                or (
+                    len(s.coeffs) == 1
+                    and s.coeffs[0][1] == 1
+                    and s.base == 1
+                    and s.const == 0
+                    and nest.extents[s.coeffs[0][0]] == n
+                )
                 for s, n in zip(spans, result.shape, strict=True)
             )
             if exact:

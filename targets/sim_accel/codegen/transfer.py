@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from accelc.targets.sim_accel import isa
 from accelc.targets.sim_accel.codegen.schedule import Transfer
 from accelc.targets.sim_accel.codegen.tiles import row_major
-from accelc.targets.sim_accel.dialect.syntax import Value
-from accelc.targets.sim_accel.isa import DTYPE_BYTES, Tile
+from accelc.targets.sim_accel.dialect.syntax import Value, tile
+from accelc.targets.sim_accel.isa import DTYPE_BYTES
 
 if TYPE_CHECKING:
     from accelc.targets.sim_accel.codegen.select import Selector
@@ -54,7 +54,7 @@ def _dims(s: Selector, t: Transfer) -> tuple[list[_Dim], Value]:
 def _along(
     s: Selector, t: Transfer, d: int, terms: list[tuple[int, int, int]], stride: int, item: int, gathered: bool
 ) -> tuple[list[_Dim], Value]:
-    """Dimensions and byte offset for one dimension of the DRAM side, along which (extent, sp stride, step) terms run."""
+    """Dimensions and byte offset for one dimension in DRAM, along which (extent, scratchpad stride, step) terms run."""
     low, high = s.bounds(t.positions[d])
     size = t.dram.shape[d]
     if gathered:
@@ -104,11 +104,11 @@ def emit_transfer(s: Selector, t: Transfer) -> None:
 def _loops(s: Selector, t: Transfer, dims: list[_Dim], dram: Value, sp: Value) -> None:
     at = next((i for i, d in enumerate(dims) if d.windows), None)
     if at is not None:
-        (extent, stride, step), *rest = dims[at].windows
+        (extent, stride, step), *windows = dims[at].windows
         with s.b.loop(extent) as i:
             pos = s.b.add(dims[at].pos, s.b.mul(i, step))
-            moved = [*dims[:at], replace(dims[at], pos=pos, windows=rest), *dims[at + 1 :]]
-            _loops(s, t, moved, dram, s.b.add(sp, s.b.mul(i, stride * t.tile.itemsize)))
+            shifted = [*dims[:at], replace(dims[at], pos=pos, windows=windows), *dims[at + 1 :]]
+            _loops(s, t, shifted, dram, s.b.add(sp, s.b.mul(i, stride * t.tile.itemsize)))
         return
     if len(dims) > isa.MAX_RANK:
         at = next(i for i, d in enumerate(dims) if not d.gathered)
@@ -125,7 +125,9 @@ def _loops(s: Selector, t: Transfer, dims: list[_Dim], dram: Value, sp: Value) -
             single = _Dim(1, 0, first.dram, moved, first.size, 1)
             last = rest[-1]
             if len(rest) >= isa.MAX_RANK:
-                _loops(s, t, rest, dram, inner_sp) if first.size is None else _checked(s, t, single, rest, dram, inner_sp)
+                _loops(s, t, rest, dram, inner_sp) if first.size is None else _checked(
+                    s, t, single, rest, dram, inner_sp
+                )
                 return
             _loops(s, t, [single, *rest[:-1], last], dram, inner_sp)
         return
@@ -155,8 +157,8 @@ def raise_rank() -> None:
 
 def _instruction(s: Selector, t: Transfer, dims: list[_Dim], dram: Value, sp: Value) -> None:
     bounded = t.kind == "gather" or any(d.size is not None for d in dims)
-    tile = Tile(t.tile.dtype, sp, tuple(d.sp for d in dims))
-    memory = Tile(t.dram.dtype, s.b.address(dram), tuple(d.dram for d in dims))
+    local = tile(t.tile.dtype, sp, tuple(d.sp for d in dims))
+    memory = tile(t.dram.dtype, s.b.address(dram), tuple(d.dram for d in dims))
     fields: dict[str, Any] = {"q": t.queue, "shape": tuple(d.extent for d in dims)}
     if bounded:
         fields["pos"] = tuple(d.pos for d in dims)
@@ -165,10 +167,11 @@ def _instruction(s: Selector, t: Transfer, dims: list[_Dim], dram: Value, sp: Va
         if t.kind != "store":
             fields["fill"] = t.fill
     if t.kind == "store":
-        s.b.op("dma.store", dst=memory, a=tile, **fields)
+        s.b.op("dma.store", dst=memory, a=local, **fields)
     elif t.kind == "load":
-        s.b.op("dma.load", dst=tile, a=memory, **fields)
+        s.b.op("dma.load", dst=local, a=memory, **fields)
     else:
         assert t.index is not None
-        index = Tile(t.index.dtype, s.b.add(s.address(t.index.buffer), t.index.offset * t.index.itemsize), (t.index.strides[0] if t.index.strides else 1,))
-        s.b.op("dma.gather", dst=tile, a=memory, b=index, **fields)
+        at = s.b.add(s.address(t.index.buffer), t.index.offset * t.index.itemsize)
+        index = tile(t.index.dtype, at, (t.index.strides[0] if t.index.strides else 1,))
+        s.b.op("dma.gather", dst=local, a=memory, b=index, **fields)

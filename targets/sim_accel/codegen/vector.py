@@ -34,8 +34,8 @@ from accelc.targets.sim_accel.dialect.syntax import Scalar
 from accelc.targets.sim_accel.isa import DTYPE_BYTES, FLOAT_DTYPES, Imm
 
 _CASTS = frozenset((
-    "arith.extf", "arith.extsi", "arith.extui", "arith.index_cast", "arith.index_castui", "arith.truncf", "arith.trunci",
-    "arith.sitofp", "arith.uitofp", "arith.fptosi", "arith.fptoui", "arith.bitcast",
+    "arith.extf", "arith.extsi", "arith.extui", "arith.index_cast", "arith.index_castui", "arith.truncf",
+    "arith.trunci", "arith.sitofp", "arith.uitofp", "arith.fptosi", "arith.fptoui", "arith.bitcast",
 ))  # fmt: skip
 
 
@@ -85,14 +85,11 @@ def width_of(dtype: str) -> str:
 class BodyLowering:
     """Lowers one body over the iteration space ``shape``.
 
-    arguments: an `Access` for each block argument that is read. outside: Python number or `Scalar` for SSA values
-    from around the op, or None. index: what ``linalg.index d`` is inside the tile is its position; the offset of the tile
-    is added by the tiled IR itself.
+    scratch: where temporaries go. outside: what an SSA value from around the op is (a number, or an index), or None.
+    ``linalg.index`` counts from the tile's first element, in the tiled IR as here.
     """
 
-    def __init__(
-        self, op: Structured, shape: tuple[int, ...], scratch: Buffer, outside: Callable[[Any], Any]
-    ) -> None:
+    def __init__(self, op: Structured, shape: tuple[int, ...], scratch: Buffer, outside: Callable[[Any], Any]) -> None:
         self.op = op
         self.shape = shape
         self.temporaries = Temporaries(scratch)
@@ -121,9 +118,7 @@ class BodyLowering:
 
     def _dims(self, terms: Sequence[Any]) -> tuple[bool, ...]:
         accesses = [t for t in terms if isinstance(t, Access)]
-        return tuple(
-            n > 1 and any(a.strides[d] for a in accesses) for d, n in enumerate(self.shape)
-        )
+        return tuple(n > 1 and any(a.strides[d] for a in accesses) for d, n in enumerate(self.shape))
 
     def temporary(self, dtype: str, dims: tuple[bool, ...]) -> Access:
         """A new temporary of the dimensions in ``dims``."""
@@ -151,7 +146,9 @@ class BodyLowering:
         if not accesses:
             return list(range(len(self.shape)))
         largest = max(accesses, key=elements)
-        return sorted(range(len(self.shape)), key=lambda d: -abs(largest.strides[d]) if largest.strides[d] else -(1 << 60))
+        return sorted(
+            range(len(self.shape)), key=lambda d: -abs(largest.strides[d]) if largest.strides[d] else -(1 << 60)
+        )
 
     # ---- instructions ----
 
@@ -227,14 +224,18 @@ class BodyLowering:
         return results
 
     def run_to(self, value: Any, skipped: Any, into: Access | None = None) -> Term:
-        """Lowers the body but for the op ``skipped`` (a combiner); the term of ``value``, written to ``into`` if given."""
+        """Lowers the body without the op ``skipped`` (a combiner); gives ``value``, written to ``into`` if given."""
         ops = [op for op in self.op.body_ops[:-1] if op != skipped]
         for number, op in enumerate(ops):
             for v in op.operands:
                 self.last_use[v] = number
         self.last_use[value] = len(ops)
         targets: dict[Any, Access] = {}
-        if into is not None and not isinstance(value.owner, ir.Block) and self._safe(ops, value, into, list(self.op.body.arguments)):
+        if (
+            into is not None
+            and not isinstance(value.owner, ir.Block)
+            and self._safe(ops, value, into, list(self.op.body.arguments))
+        ):
             targets[value] = into
         for number, op in enumerate(ops):
             self.now = number
@@ -271,7 +272,9 @@ class BodyLowering:
         at = next(i for i, op in enumerate(ops) if op == value.owner)
         earlier = at
         owner = value.owner
-        if owner.name in ("arith.truncf", "arith.fptosi", "arith.trunci") and not isinstance(owner.operands[0].owner, ir.Block):
+        if owner.name in ("arith.truncf", "arith.fptosi", "arith.trunci") and not isinstance(
+            owner.operands[0].owner, ir.Block
+        ):
             inner = owner.operands[0].owner
             earlier = next((i for i, op in enumerate(ops) if op == inner), at)
         for argument in arguments:
@@ -292,7 +295,7 @@ class BodyLowering:
             self.expires[at] = max(self.expires.get(at, -1), self.last_use.get(value, self.now))
 
     def _dying(self, value: Any, dtype: str, dims: tuple[bool, ...]) -> Access | None:
-        """The temporary of ``value`` if its last use is now and its place fits a result, which may then overwrite it."""
+        """The temporary of ``value``, if its last use is now and a result fits its place."""
         where = self.term(value).where
         if not isinstance(where, Access) or where.buffer is not self.temporaries.buffer or where.dtype != dtype:
             return None
@@ -341,14 +344,21 @@ class BodyLowering:
         elif name == "arith.cmpi":
             self._compare(op, targets)
         elif name in ("arith.maxui", "arith.minui"):
-            steps = [("vmax" if name == "arith.maxui" else "vmin", "n", "a0", "a1")]
-            self._define(op, steps, [self._unsigned(v) for v in op.operands], targets, isa_type(result.type))
+            limit: list[Step] = [("vmax" if name == "arith.maxui" else "vmin", "n", "a0", "a1")]
+            self._define(op, limit, [self._unsigned(v) for v in op.operands], targets, isa_type(result.type))
         elif name == "math.copysign":
             a, b = (self._readable(v) for v in op.operands)
-            steps = [("vabs", "f", "a0"), ("vneg", "f", "t0"), ("vclt", "f", "a1", 0.0), ("vselect", "f", "t1", "t0", "t2")]
-            self._define(op, steps, [a, b], targets, "f32")
+            signed: list[Step] = [
+                ("vabs", "f", "a0"),
+                ("vneg", "f", "t0"),
+                ("vclt", "f", "a1", 0.0),
+                ("vselect", "f", "t1", "t0", "t2"),
+            ]
+            self._define(op, signed, [a, b], targets, "f32")
         elif name in OPERATIONS:
-            self._define(op, OPERATIONS[name], [self._readable(v) for v in op.operands], targets, isa_type(op.operands[0].type))
+            self._define(
+                op, OPERATIONS[name], [self._readable(v) for v in op.operands], targets, isa_type(op.operands[0].type)
+            )
         else:
             raise UnsupportedError(f"sim_accel has no vector operation for {name}")
 
@@ -437,7 +447,11 @@ class BodyLowering:
         arguments = [self._unsigned(v) if predicate >= 6 else self._readable(v) for v in op.operands]
         mnemonic = INTEGER_PREDICATES[predicate]
         if predicate >= 6 and dtype == "i32":
-            steps: list[Step] = [("vxor", "n", "a0", -(1 << 31)), ("vxor", "n", "a1", -(1 << 31)), (mnemonic, "n", "t0", "t1")]
+            steps: list[Step] = [
+                ("vxor", "n", "a0", -(1 << 31)),
+                ("vxor", "n", "a1", -(1 << 31)),
+                (mnemonic, "n", "t0", "t1"),
+            ]
         else:
             # Indices are not negative, bytes are read unsigned.
             steps = [(mnemonic, "n", "a0", "a1")]

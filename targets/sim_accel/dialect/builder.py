@@ -100,8 +100,10 @@ class Builder:
             if abs(x.offset + y) < _OFFSET_LIMIT:
                 return x + y
             return self._scalar("sadd", x, y)
-        return self._scalar("sadd", Scalar(x.value), Scalar(y.value, 0)) if not x.offset and not y.offset else self.add(
-            self._scalar("sadd", Scalar(x.value), Scalar(y.value)), x.offset + y.offset
+        return (
+            self._scalar("sadd", Scalar(x.value), Scalar(y.value, 0))
+            if not x.offset and not y.offset
+            else self.add(self._scalar("sadd", Scalar(x.value), Scalar(y.value)), x.offset + y.offset)
         )
 
     def mul(self, x: Value, y: Value) -> Value:

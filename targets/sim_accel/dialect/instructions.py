@@ -10,22 +10,21 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
+from accelc.core.diagnostics import UsageError
 from accelc.mlir import ext, ir
 from accelc.targets.sim_accel import encoding, isa
 from accelc.targets.sim_accel.dialect.syntax import IMPLIED_KINDS, INTEGER_KINDS, parse_field
 from accelc.targets.sim_accel.isa import Instruction, Kind, Reg, Spec
 
 
-class SimAccel(ext.Dialect, name="sim_accel"):
+class SimAccel(ext.Dialect, name="sim_accel"):  # type: ignore[call-arg]
     """One instruction of the simulated accelerator an op, and tile transfers for the `tiled` stage."""
 
 
 JUMPS = frozenset(("jmp", "beq", "bne", "blt", "bge"))
 _NOT_OPS = JUMPS | {"loop", "endloop"}
 BY_NAME: dict[str, Spec] = {
-    f"sim_accel.{spec.mnemonic.replace('.', '_')}": spec
-    for spec in isa.INSTRUCTIONS
-    if spec.mnemonic not in JUMPS
+    f"sim_accel.{spec.mnemonic.replace('.', '_')}": spec for spec in isa.INSTRUCTIONS if spec.mnemonic not in JUMPS
 }
 
 
@@ -75,7 +74,7 @@ def _verify(op: Any) -> bool:
         if spec.mnemonic == "loop":
             args["end"] = 1
         encoding.encode_instruction(Instruction(spec, args))
-    except (ValueError, encoding.UsageError) as error:
+    except (ValueError, UsageError) as error:
         op.location.emit_error(f"{op.operation.name}: {getattr(error, 'message', error)}")
         return False
     return True
@@ -100,11 +99,15 @@ def _define(spec: Spec) -> type:
 OPERATIONS: dict[str, type] = {s.mnemonic: _define(s) for s in isa.INSTRUCTIONS if s.mnemonic not in _NOT_OPS}
 
 
-class EndLoopOp(SimAccel.Operation, name="endloop", traits=[ir.IsTerminatorTrait]):
+class EndLoopOp(  # type: ignore[call-arg]
+    SimAccel.Operation,  # type: ignore[name-defined]
+    name="endloop",
+    traits=[ir.IsTerminatorTrait],
+):
     """endloop: ends the region of a `sim_accel.loop`."""
 
 
-class LoopOp(SimAccel.Operation, name="loop"):
+class LoopOp(SimAccel.Operation, name="loop"):  # type: ignore[call-arg, name-defined]
     """loop: runs its region ``count`` times; the block argument is ``start``, ``start + inc``, ..."""
 
     regs: Sequence[ext.Operand[Any]]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from accelc.targets.sim_accel import isa
 from accelc.targets.sim_accel.isa import DTYPES, Imm, Kind, Tile
 
 
@@ -28,6 +29,12 @@ class Scalar:
 #: What an address, size, stride or count may be, before registers are allocated.
 Value = int | Scalar
 
+
+def tile(dtype: str, address: Value, strides: tuple[int, ...] = ()) -> Tile:
+    """A tile whose address is a value of code generation; it stands for the register that it will get."""
+    return Tile(dtype, cast(isa.Value, address), strides)
+
+
 #: Kinds stored as an integer attribute; all others are strings.
 INTEGER_KINDS = frozenset((Kind.SEM, Kind.FLAG, Kind.DIM, Kind.I64, Kind.U32, Kind.FILL))
 #: Kinds that have no attribute: results, and what the encoder derives.
@@ -40,7 +47,7 @@ class Operands:
     def __init__(self) -> None:
         self.values: list[Any] = []
 
-    def value(self, v: Value) -> str:
+    def value(self, v: Any) -> str:
         """The text of a value."""
         if not isinstance(v, Scalar):
             return str(v)

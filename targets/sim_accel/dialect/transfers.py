@@ -1,7 +1,8 @@
 """Tile transfers: how the `tiled` stage moves data between DRAM and the scratchpad.
 
 They are the DMA's bounded form with memrefs in place of addresses, so that one of them becomes one ``dma.*``
-instruction (in loops where it has more dimensions than the ISA, or windows that reach over an edge). Semantics, with ``src``, ``dst`` memrefs and ``p`` one index per dimension of the DRAM memref:
+instruction (in loops where it has more dimensions than the ISA, or windows that reach over an edge). Semantics, with
+``src``, ``dst`` memrefs and ``p`` one index per dimension of the DRAM memref:
 
 * ``tile_load(src, dst, p...) {dims, steps, fill}``: ``dst[i] = src[c]`` where ``c[d] = p[d]`` plus
   ``steps[j] * i[j]`` for every tile dimension j with ``dims[j] == d``; outside of ``src`` it is ``fill``.
@@ -56,7 +57,7 @@ def _check(op: Any, dram: int, tile: int, others: int) -> bool:
     return text is None
 
 
-class TileLoadOp(SimAccel.Operation, name="tile_load"):
+class TileLoadOp(SimAccel.Operation, name="tile_load"):  # type: ignore[call-arg, name-defined]
     """DRAM to scratchpad, with fill outside of the source."""
 
     src: ext.Operand[Any]
@@ -69,7 +70,7 @@ class TileLoadOp(SimAccel.Operation, name="tile_load"):
         return _check(op, 0, 1, 2)
 
 
-class TileStoreOp(SimAccel.Operation, name="tile_store"):
+class TileStoreOp(SimAccel.Operation, name="tile_store"):  # type: ignore[call-arg, name-defined]
     """Scratchpad to DRAM; what lies outside of the destination is dropped."""
 
     src: ext.Operand[Any]
@@ -82,7 +83,7 @@ class TileStoreOp(SimAccel.Operation, name="tile_store"):
         return _check(op, 1, 0, 2)
 
 
-class TileGatherOp(SimAccel.Operation, name="tile_gather"):
+class TileGatherOp(SimAccel.Operation, name="tile_gather"):  # type: ignore[call-arg, name-defined]
     """DRAM to scratchpad, the coordinate of ``dims[0]`` taken from an index tile."""
 
     src: ext.Operand[Any]

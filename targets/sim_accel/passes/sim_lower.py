@@ -13,9 +13,9 @@ from accelc.targets.sim_accel.codegen.queues import assign_queues
 from accelc.targets.sim_accel.codegen.read_tiled import Reader
 from accelc.targets.sim_accel.codegen.select import Selector
 from accelc.targets.sim_accel.codegen.sync import synchronize
-from accelc.targets.sim_accel.limits import Limits, limits_of
 from accelc.targets.sim_accel.dialect.builder import Builder
 from accelc.targets.sim_accel.dialect.syntax import Scalar
+from accelc.targets.sim_accel.limits import Limits, limits_of
 
 func = dialect("func")
 
@@ -80,4 +80,6 @@ def _note(kernel: Any, reader: Reader) -> None:
     i64 = ir.IntegerType.get_signless(64)
     kernel.attributes["sim_accel.workspace_bytes"] = ir.IntegerAttr.get(i64, reader.workspace)
     if reader.formats:
-        kernel.attributes["sim_accel.format"] = ir.StringAttr.get(max(sorted(reader.formats), key=reader.formats.__getitem__))
+        kernel.attributes["sim_accel.format"] = ir.StringAttr.get(
+            max(sorted(reader.formats), key=reader.formats.__getitem__)
+        )

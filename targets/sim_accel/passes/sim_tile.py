@@ -12,13 +12,15 @@ from accelc.passes.graph import kernels_of
 from accelc.targets.sim_accel.codegen.tile_kernel import tile_kernel
 from accelc.targets.sim_accel.limits import limits_of
 
+
 @register_pass
 @dataclass(frozen=True)
 class SimTile(Pass):
     """Tiles and fuses each kernel for the scratchpad of a machine.
 
-    Each nest computes one result; tile sizes and loop order come from a search over an analytic estimate of cycles. What
-    moves is explicit: ``sim_accel.tile_load`` and ``tile_store`` between DRAM memrefs and tiles, `linalg` on tiles.
+    Each nest computes one result; tile sizes and loop order come from a search over an analytic estimate of cycles.
+    What moves is explicit: ``sim_accel.tile_load`` and ``tile_store`` between DRAM memrefs and tiles; tiles are
+    computed by `linalg` ops.
 
     machine: the name of a machine that ships, or the path of its description.
     """
