@@ -54,12 +54,15 @@ class Constants:
         self.store = store
 
     def ref(self, value: Value) -> str | None:
-        """The store's name of a value defined by ``nn.weight`` or ``nn.constant``; None for any other value."""
+        """The store's name of a value defined by ``nn.weight`` or ``nn.constant``.
+
+        None for any other value, and for a weight that the store does not have (IR without its constants).
+        """
         op = defining(value, "weight", "constant")
         if op is None:
             return None
         if op.operation.name == "nn.weight":
-            return str(op.ref)
+            return str(op.ref) if op.ref in self.store else None
         return self.add(nn.attrs(op)["value"])
 
     def add(self, array: Array) -> str:

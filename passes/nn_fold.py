@@ -48,7 +48,7 @@ def fold(block: Any, context: PassContext) -> None:
     known: dict[Any, str] = {}
     for op in list(block.operations):
         name = name_of(op)
-        if name in ("weight", "constant"):
+        if name == "constant" or (name == "weight" and op.ref in context.store):
             known[op.operation.results[0]] = ""
         elif op.operation.name.startswith("nn."):
             with rewriter.before(op):

@@ -164,8 +164,9 @@ class LaunchOp(Plan.Operation, name="launch"):  # type: ignore[misc, name-define
         """Checks buffers and that the kernel is named by two symbols (`check` resolves them)."""
         operands = list(op.operation.operands)
         count = op.operation.attributes["num_outputs"].value
-        if len(op.operation.attributes["kernel"].value) != 2:
-            return _report(op, f"expects a kernel written @module::@function, got {op.operation.attributes['kernel']}")
+        kernel = op.operation.attributes["kernel"]
+        if isinstance(kernel, ir.FlatSymbolRefAttr) or len(kernel.value) != 2:
+            return _report(op, f"expects a kernel written @module::@function, got {kernel}")
         if not 1 <= count <= len(operands):
             return _report(op, f"cannot have {count} outputs among {len(operands)} operands")
         return _report(op, _first_error(operands))

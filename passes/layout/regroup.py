@@ -15,11 +15,12 @@ def groups_of(source: Shape, target: Shape) -> list[tuple[list[int], list[int]]]
         right: list[int] = []
         a = b = 1
         while not (left or right) or a != b:
-            if i < len(source) and (a <= b or j == len(target)):
+            # One of each to begin with, so that dimensions of size 1 meet those at the same place.
+            if i < len(source) and (not left or a < b or j == len(target)):
                 a *= source[i]
                 left.append(i)
                 i += 1
-            else:
+            if j < len(target) and (not right or b < a or i == len(source)):
                 b *= target[j]
                 right.append(j)
                 j += 1

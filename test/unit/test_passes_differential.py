@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import numpy as np
-import passes_models
 import pytest
+from unit import passes_models
 
 from accelc.core.context import make_context
 from accelc.core.pass_ import PassContext
