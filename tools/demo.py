@@ -1,7 +1,7 @@
 """What ``make demo`` shows: two models, two targets, right answers, and what they would cost on four machines.
 
-The models are ResNet-50 (from the onnx package's light models, with random weights) and a small transformer written with
-`accelc.builder`. Needs a checkout of the repository, whose test models it uses.
+The models are ResNet-50 (from the onnx package's light models, with random weights) and a small transformer written
+with `accelc.builder`. Needs a checkout of the repository, whose test models it uses.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 import accelc
 from accelc import builder as ab
@@ -26,6 +26,7 @@ from accelc.cost import compare
 from accelc.mlir import ir
 from accelc.reference import float64_outputs, storage_bounds
 from accelc.tolerance import F32_BOUND, relative_l2
+from accelc.tools.cli_common import console, progress
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_ON = ("host", "sim_accel:cloud")
@@ -96,7 +97,7 @@ def check(example: Example, target: str, table: Table) -> bool:
         f"{compiled - started:.1f} s",
         f"{ran - compiled:.2f} s" + (f" ({cycles:,} cycles)" if cycles else ""),
         f"{error:.1e}, at most {bound:.1e}",
-        "[green]right[/]" if error <= bound else "[red]WRONG[/]",
+        Text("right", style="green") if error <= bound else Text("WRONG", style="bold red"),
         example.judge,
     )
     return error <= bound
@@ -116,9 +117,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", default=str(Path(tempfile.gettempdir()) / "accelc-models"), help="for model files")
     folder = Path(parser.parse_args().folder)
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print("[bold]accelc[/]: one pipeline, several accelerators\n")
-    with console.status("making the models"):
+    out = console()
+    out.print("accelc: one pipeline, several accelerators\n", style="bold")
+    with progress("making the models"):
         examples = [resnet50(folder), transformer()]
     table = Table(title="compiled, run, and checked", title_justify="left")
     for column in ("model", "target", "compile", "run", "relative error", "answer", "judged by"):
@@ -126,14 +127,14 @@ def main() -> int:
     right = True
     for example in examples:
         for target in RUN_ON:
-            with console.status(f"{example.name} on {target}"):
+            with progress(f"{example.name} on {target}"):
                 right &= check(example, target, table)
-    console.print(table)
+    out.print(table)
     for example in examples:
-        with console.status(f"what {example.name} costs"):
+        with progress(f"what {example.name} costs"):
             reports = [driver.cost(example.model, target) for target in COMPARE_ON]
         for part in compare.render(example.name, reports, 5):
-            console.print(part)
+            out.print(part)
     return 0 if right else 1
 
 

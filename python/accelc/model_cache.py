@@ -62,7 +62,8 @@ class ModelCache:
         """The constants that the plan uses, evaluated."""
         started = time.perf_counter()
         refs = dict.fromkeys(b.ref for b in plan.buffers if b.kind == "constant")
-        arrays = {ref: store.array(ref) for ref in refs}
+        # Mapped from a model file, an array may lie at any byte; kernels take aligned ones.
+        arrays = {ref: np.require(store.array(ref), requirements=["C", "A"]) for ref in refs}
         self.io_seconds += time.perf_counter() - started
         return arrays
 
