@@ -24,7 +24,7 @@ from accelc.core.plan import Plan
 from accelc.core.store import Store
 from accelc.core.target import CompileOptions, Target, parse_target
 from accelc.kernel_compiler import target_named
-from accelc.kernel_jobs import compile_kernels, kernel_jobs
+from accelc.kernel_jobs import compile_kernels
 from accelc.model_cache import ModelCache
 from accelc.runtime import Executable, load
 from accelc.sources import open_source
@@ -92,6 +92,7 @@ def compile(
     from accelc.core.context import make_context
     from accelc.dialects import plan as plan_dialect
     from accelc.mlir import ir
+    from accelc.passes.kernel_texts import kernel_texts
 
     started = time.perf_counter()
     job = resolve(target, precision)
@@ -109,7 +110,13 @@ def compile(
             job.target.graph_pipeline(job.machine, job.options).run(module, PassContext(store=store))
             plan = plan_dialect.export(module.operation)
             code = compile_kernels(
-                pool, kernel_jobs(module.operation), job.target, job.machine_name, _fingerprint(job), job.options, models.cache
+                pool,
+                kernel_texts(module.operation),
+                job.target,
+                job.machine_name,
+                _fingerprint(job),
+                job.options,
+                models.cache,
             )
             stats = native_fractions(module.operation, plan)
         constants = models.evaluate(store, plan)

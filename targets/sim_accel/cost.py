@@ -61,13 +61,13 @@ class _Zeros(dict[str, Any]):
 
 def compile_all(module: Any, machine: Machine, options: CompileOptions) -> dict[str, KernelCode]:
     """The code of every kernel of a module that runs on the device."""
-    from accelc.kernel_jobs import kernel_jobs
+    from accelc.passes.kernel_texts import kernel_texts
     from accelc.mlir import ir
     from accelc.targets.sim_accel.target import kernel_pipeline
 
     code: dict[str, KernelCode] = {}
     pipeline = kernel_pipeline(machine, options)
-    for job in kernel_jobs(module):
+    for job in kernel_texts(module):
         if job.device == "host":
             code[job.name] = KernelCode(job.name, b"", {"device": "host"})
             continue

@@ -31,7 +31,7 @@ def host_runner(model: onnx.ModelProto, inputs: Mapping[str, Array], bound: Mapp
     from accelc.dialects import plan as plan_dialect
     from accelc.frontend.onnx import import_onnx, load
     from accelc.kernel_compiler import compile_kernel, shared_context
-    from accelc.kernel_jobs import kernel_jobs
+    from accelc.passes.kernel_texts import kernel_texts
     from accelc.mlir import ir
     from accelc.targets.host.executor import HostExecutor
 
@@ -41,7 +41,7 @@ def host_runner(model: onnx.ModelProto, inputs: Mapping[str, Array], bound: Mapp
         store = imported.store
         job.target.graph_pipeline(job.machine, job.options).run(imported.module, PassContext(store=store))
         plan = plan_dialect.export(imported.module.operation)
-        jobs = kernel_jobs(imported.module.operation)
+        jobs = kernel_texts(imported.module.operation)
     code = {j.name: compile_kernel(j.text, "host", job.machine_name, job.options.to_json()) for j in jobs}
     constants = {b.ref: store.array(b.ref) for b in plan.buffers if b.kind == "constant"}
     return HostExecutor(plan, code, constants).run([inputs[s.name] for s in plan.inputs])
