@@ -2,8 +2,9 @@
 
     python test/bench/host_models.py [--models bert,gpt2,resnet50,mobilenetv2] [--threads 1,2] [--json out.json]
 
-Every figure is a median over interleaved rounds, so that a change of the machine's speed meets all peers alike. `compile`
-is cold, from the file to something that runs; `const_io` is the part of ours spent on reading, packing and writing weights.
+Every figure is a median over interleaved rounds, so that a change of the machine's speed meets all peers alike.
+`compile` is cold, from the file to something that runs; `const_io` is the part of ours spent on reading, packing and
+writing weights.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def iree_peer(path: Path, inputs: dict[str, Any], threads: int) -> tuple[Run, di
         rt.flags.parse_flags(f"--task_topology_group_count={threads}")
         config = rt.Config("local-task")
     module = rt.load_vm_module(rt.VmModule.mmap(config.vm_instance, str(folder / "m.vmfb")), config)
-    entry = [n for n in module.vm_module.function_names if not n.startswith("__") and not n.endswith("$async")][0]
+    entry = next(n for n in module.vm_module.function_names if not n.startswith("__") and not n.endswith("$async"))
     device_inputs = [rt.asdevicearray(config.device, a) for a in inputs.values()]
     function = getattr(module, entry)
 
@@ -135,7 +136,17 @@ def bench(name: str, threads: int, peers: list[str], rounds: int, folder: Path) 
 def table(rows: list[dict[str, Any]], peers: list[str]) -> Table:
     """The rows as a table, with ratios to onnxruntime."""
     t = Table(title="run: median ms; compile: s, cold")
-    for column in ("model", "threads", *peers, "vs onnxruntime", "vs iree", "compile", "const_io", "iree compile", "rel L2"):
+    for column in (
+        "model",
+        "threads",
+        *peers,
+        "vs onnxruntime",
+        "vs iree",
+        "compile",
+        "const_io",
+        "iree compile",
+        "rel L2",
+    ):
         t.add_column(column, justify="right")
     for r in rows:
         run, comp = r["run_s"], r["compile_s"]

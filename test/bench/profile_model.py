@@ -63,10 +63,10 @@ class StepTimes:
 def graph_times(path: Path, target: str) -> tuple[Seconds, list[Any], Any]:
     """CPU seconds of the import and of each graph pass; the kernels; the resolved job."""
     from accelc import driver
-    from accelc.passes.kernel_texts import kernel_texts
     from accelc.core.context import make_context
     from accelc.core.pass_ import PassContext
     from accelc.mlir import ir
+    from accelc.passes.kernel_texts import kernel_texts
     from accelc.sources import open_source
 
     seconds: Seconds = {}
@@ -110,8 +110,9 @@ def kernel_times(text: str, job: Any) -> Seconds:
 
 def run_steps(path: Path, name: str, folder: Path, top: int) -> Table:
     """The model's kernels by the time that they take in a run."""
-    import accelc
     from frontend import models
+
+    import accelc
 
     model = models.benchmark_model(name, folder)
     exe = accelc.compile(path)
