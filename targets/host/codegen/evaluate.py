@@ -92,6 +92,10 @@ COMBINERS: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "arith.xori": ("xor", lambda t: _integer(0, t)),
 }
 
+_ROUNDINGS = frozenset(
+    {"math.roundeven", "math.round", "math.floor", "math.ceil", "math.trunc", "arith.fptosi", "arith.fptoui"}
+)
+
 # Windows of up to this many elements are written out.
 _UNROLLED = 32
 
@@ -121,6 +125,8 @@ class Evaluator:
         self.ranges: dict[str, tuple[int, int]] = {}
         self._products: dict[str, tuple[Val, Val]] = {}
         self._known: list[dict[Hashable, Val]] = [{}]
+        # Whether what is being computed is rounded to an integer, where one unit in the last place may become 1.
+        self._rounds = False
 
     @contextmanager
     def vectors(self, lanes: int, mask: str | None = None) -> Iterator[None]:
@@ -365,8 +371,11 @@ class Evaluator:
         """Emits what ``wanted`` instructions need; ``dims`` are the values of the generic's dimensions."""
         needed = _needed(instructions, wanted)
         values: dict[int, Val] = {}
+        before = self._rounds
+        self._rounds = before or any(instructions[i].text in _ROUNDINGS for i in needed)
         for i in sorted(needed):
             values[i] = self._instruction(instructions[i], values, arguments, dims)
+        self._rounds = before
         return [values[i] for i in wanted]
 
     def _instruction(
@@ -391,7 +400,8 @@ class Evaluator:
     def apply(self, op: str, operands: list[Val], element: str, attributes: str = "") -> Val:
         """One `arith` or `math` op, on vectors where an operand is one; adding to a product is fused."""
         lanes = max((v.lanes for v in operands), default=1)
-        if op == "arith.divf" and element == "f32" and operands[0].lanes > operands[1].lanes == 1:
+        by_scalar = operands[-1].lanes == 1 < lanes
+        if op == "arith.divf" and element == "f32" and by_scalar and not self._rounds:
             return self._divide(operands[0], operands[1])
         linear = _linear_result(op, operands)
         operands = [self.widen(v, lanes) for v in operands]
