@@ -77,7 +77,8 @@ def transformer() -> Example:
     model = ab.trace(encoder, ab.Spec((1, LENGTH), "si64", name="tokens"))
     inputs = {"tokens": rng.integers(0, 1000, (1, LENGTH))}
     with make_context(), ir.Location.unknown():
-        expected = float64_outputs(*model.build(), inputs)
+        module, store = model.build()
+        expected = float64_outputs(module, store, inputs)
     return Example(f"a transformer of {LAYERS} layers", model, inputs, expected, "numpy in float64")
 
 

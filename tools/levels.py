@@ -15,6 +15,7 @@ import numpy as np
 
 from accelc import builder, driver
 from accelc.core.context import make_context
+from accelc.kernel_compiler import target_named
 from accelc.mlir import ir
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "levels.md"
@@ -86,7 +87,7 @@ def _printed(target: str, stage: str) -> str:
 
 def _artifact(target: str) -> str:
     compiled = driver.compile(model(), target).model
-    manifest = driver.target_named(compiled.target)
+    manifest = target_named(compiled.target)
     if manifest.disassemble is None:
         return "\n".join(f"{name}: object code" for name in compiled.code)
     return "\n".join(f"; {name}\n{manifest.disassemble(code)}" for name, code in compiled.code.items())

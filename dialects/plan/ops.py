@@ -11,7 +11,7 @@ from accelc.dialects.runs import declare_values, segment_sizes
 from accelc.mlir import dialect, ext, ir
 
 
-class Plan(ext.Dialect, name="plan"):  # type: ignore[misc, call-arg]
+class Plan(ext.Dialect, name="plan"):  # type: ignore[call-arg]
     """Buffers and launches of a compiled model."""
 
 
@@ -63,7 +63,7 @@ def _first_error(values: Sequence[Any]) -> str | None:
     return None
 
 
-class ConstantOp(Plan.Operation, name="constant", traits=[ext.Pure]):  # type: ignore[misc, name-defined, call-arg]
+class ConstantOp(Plan.Operation, name="constant", traits=[ext.Pure]):  # type: ignore[name-defined, call-arg]
     """The constant that the store calls ``ref``. Result: a static memref; it is only read."""
 
     buffer: ext.Result[Any]
@@ -77,7 +77,7 @@ class ConstantOp(Plan.Operation, name="constant", traits=[ext.Pure]):  # type: i
         return _report(op, _buffer_error(op.results[0]))
 
 
-class AllocOp(Plan.Operation, name="alloc"):  # type: ignore[misc, name-defined, call-arg]
+class AllocOp(Plan.Operation, name="alloc"):  # type: ignore[name-defined, call-arg]
     """A buffer in the arena. ``offset`` (bytes, i64, a multiple of 64) is set by ``plan-memory``."""
 
     buffer: ext.Result[Any]
@@ -92,7 +92,7 @@ class AllocOp(Plan.Operation, name="alloc"):  # type: ignore[misc, name-defined,
         return _report(op, _buffer_error(op.results[0]))
 
 
-class ViewOp(Plan.Operation, name="view", traits=[ext.Pure]):  # type: ignore[misc, name-defined, call-arg]
+class ViewOp(Plan.Operation, name="view", traits=[ext.Pure]):  # type: ignore[name-defined, call-arg]
     """The same bytes under another static shape (same element type). Free."""
 
     source: ext.Operand[Any]
@@ -112,7 +112,7 @@ class ViewOp(Plan.Operation, name="view", traits=[ext.Pure]):  # type: ignore[mi
         return True
 
 
-class LaunchOp(Plan.Operation, name="launch"):  # type: ignore[misc, name-defined, call-arg]
+class LaunchOp(Plan.Operation, name="launch"):  # type: ignore[name-defined, call-arg]
     """Runs ``kernel = @kN::@entry``: reads ``ins``, writes ``outs``. Its location says which model nodes it computes.
 
     The last ``num_outputs`` operands are outputs (see `accelc.dialects.runs` for the segment sizes; `make` sets them).
@@ -172,7 +172,7 @@ class LaunchOp(Plan.Operation, name="launch"):  # type: ignore[misc, name-define
         return _report(op, _first_error(operands))
 
 
-class CopyOp(Plan.Operation, name="copy"):  # type: ignore[misc, name-defined, call-arg]
+class CopyOp(Plan.Operation, name="copy"):  # type: ignore[name-defined, call-arg]
     """Copies ``source`` to ``destination``: the same number of bytes and the same element type."""
 
     source: ext.Operand[Any]

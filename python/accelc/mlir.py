@@ -45,7 +45,7 @@ ext: Any = _load("dialects.ext")
 def claim_namespace(namespace: str) -> None:
     """Tells the bindings that the dialect ``namespace`` has no generated Python module.
 
-    Without it they look for one on the import path again for every op that Python sees, which costs 50 times the access.
+    Without it they look for one on the import path again for every op that Python sees: 50 times the access's cost.
     """
     name = f"{PROVIDER}.dialects.{namespace}"
     sys.modules.setdefault(name, ModuleType(name))

@@ -1,6 +1,7 @@
 """What a number format costs a model: the same graph in numpy, stored in that format, beside float64.
 
-This is the yardstick for targets that do not compute in f32 (see `accelc.tolerance`): it knows nothing of fusion, tiling or any machine.
+This is the yardstick for targets that do not compute in f32 (see `accelc.tolerance`): it knows nothing of fusion,
+tiling or any machine.
 """
 
 from __future__ import annotations

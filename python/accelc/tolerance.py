@@ -1,13 +1,13 @@
 """How wrong an answer may be, and how wrong it is.
 
-The relative L2 error of an output decides. A target that computes in f32 must stay under a fixed bound. One that stores values in a
-narrower format is judged against what that format costs in itself: twice the error of a numpy reference that runs the same
-graph with every value stored in the format and accumulated in f32, both against float64, and never more than `CEILING`.
+The relative L2 error of an output decides. A target that computes in f32 must stay under a fixed bound. One that
+stores values in a narrower format is judged against what that format costs in itself: twice the error of a numpy
+reference that runs the same graph with every value stored in the format and accumulated in f32, both against float64,
+and never more than `CEILING`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ FACTOR = 2.0
 
 
 def relative_l2(actual: Array, expected: Array) -> float:
-    """``|actual - expected| / |expected|`` over all elements in float64; elements that agree (infinities too) count 0."""
+    """``|actual - expected| / |expected|`` over all elements in float64; equal elements (infinities too) count 0."""
     a, e = (np.asarray(x).astype(np.float64).ravel() for x in (actual, expected))
     if a.size != e.size:
         return float("inf")

@@ -61,8 +61,8 @@ class _Zeros(dict[str, Any]):
 
 def compile_all(module: Any, machine: Machine, options: CompileOptions) -> dict[str, KernelCode]:
     """The code of every kernel of a module that runs on the device."""
-    from accelc.passes.kernel_texts import kernel_texts
     from accelc.mlir import ir
+    from accelc.passes.kernel_texts import kernel_texts
     from accelc.targets.sim_accel.target import kernel_pipeline
 
     code: dict[str, KernelCode] = {}

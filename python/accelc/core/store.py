@@ -145,7 +145,8 @@ class Store:
         entry = self.entry(name)
         h = hashlib.sha256(json.dumps([list(entry.shape), entry.dtype.name]).encode())
         if entry.load is not None:
-            h.update(memoryview(np.ascontiguousarray(entry.load())).cast("B") if entry.nbytes else b"")
+            # As bytes: ml_dtypes' types have no buffer format of their own.
+            h.update(np.ascontiguousarray(entry.load()).reshape(-1).view(np.uint8).data)
         else:
             h.update(json.dumps([entry.function, dict(entry.attrs)], sort_keys=True).encode())
             for i in entry.inputs:
