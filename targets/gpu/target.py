@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, cast
 
 from accelc.core.machine import Machine
 from accelc.core.target import CompileOptions, Target
@@ -13,7 +13,9 @@ def _graph_pipeline(machine: Machine, options: CompileOptions) -> Any:
     from accelc.core.pipeline import Pipeline, Stage
     from accelc.passes.pipelines import GraphOptions, graph_passes
 
-    stored_as = options.precision if options.precision in ("bf16", "f16") else ""
+    stored_as: Literal["", "bf16", "f16"] = ""
+    if options.precision in ("bf16", "f16"):
+        stored_as = cast(Literal["bf16", "f16"], options.precision)
     return Pipeline((*graph_passes(GraphOptions(layout="nhwc", demote=stored_as)), Stage("kernels")))
 
 
