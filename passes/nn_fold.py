@@ -15,6 +15,9 @@ from accelc.passes.graph import body_of, main_function, name_of
 # A folded constant may be larger than what it is computed from, up to this many elements (a mask, a range).
 GROWTH_ELEMENTS = 1 << 16
 
+# Stored constants up to this size are looked at for repetition.
+MAX_REPEATED_ELEMENTS = 1 << 18
+
 # Ops that only repeat or count: folding one alone would trade a loop for memory traffic.
 REPEATING = frozenset({"broadcast", "iota"})
 
@@ -25,7 +28,8 @@ class NnFold(Pass):
     """Replaces ops on constants by ``nn.weight``, as lazy expressions that are evaluated when the artifact is written.
 
     Results of at most 64 elements are computed now and become ``nn.constant``. Sizes of static shapes are constants.
-    What would only blow up data (a broadcast scalar, a long range) stays in the graph.
+    What would only blow up data (a broadcast scalar, a long range) stays in the graph, and a stored constant that
+    repeats a smaller one becomes a broadcast of it.
     """
 
     name = "nn-fold"
@@ -48,11 +52,43 @@ def fold(block: Any, context: PassContext) -> None:
     known: dict[Any, str] = {}
     for op in list(block.operations):
         name = name_of(op)
+        if name == "weight" and op.ref in context.store:
+            with rewriter.before(op):
+                _unrepeat(op, known, constants, rewriter)
+        if rewriter.is_erased(op):
+            continue
         if name == "constant" or (name == "weight" and op.ref in context.store):
             known[op.operation.results[0]] = ""
         elif op.operation.name.startswith("nn."):
             with rewriter.before(op):
                 _visit(op, name, known, constants, rewriter)
+
+
+def _unrepeat(op: Any, known: dict[Any, str], constants: Constants, rewriter: Rewriter) -> None:
+    """A stored constant that only repeats a smaller one becomes a broadcast of it, which other passes see through."""
+    entry = constants.store.entry(op.ref)
+    shape = entry.shape
+    size = constants.type(op.ref).num_elements
+    if entry.load is None or not 0 < size <= MAX_REPEATED_ELEMENTS:
+        return
+    array = constants.store.array(op.ref)
+    repeated = [d for d, n in enumerate(shape) if n > 1 and _repeats(array, d)]
+    if not repeated:
+        return
+    kept = tuple(d for d, n in enumerate(shape) if d not in repeated and n > 1)
+    small = array[tuple(slice(None) if d in kept else 0 for d in range(len(shape)))]
+    value = constants.value(constants.add(small))
+    known[value] = ""
+    new = nn.build.broadcast(value, dims=kept, shape=shape)
+    known[new] = constants.derive("broadcast", [constants.add(small)], dims=kept, shape=shape)
+    rewriter.replace(op, new)
+
+
+def _repeats(array: Any, axis: int) -> bool:
+    """Whether all slices along ``axis`` are equal; the first and the last tell most arrays apart."""
+    first = array[(slice(None),) * axis + (slice(0, 1),)]
+    last = array[(slice(None),) * axis + (slice(-1, None),)]
+    return bool((first == last).all()) and bool((array == first).all())
 
 
 def _visit(op: Any, name: str, known: dict[Any, str], constants: Constants, rewriter: Rewriter) -> None:

@@ -98,9 +98,8 @@ def simplify_broadcast(op: Any, rw: Rewriter) -> None:
         first = nn.attrs(inner)["dims"]
         rw.replace(op, nn.build.broadcast(inner.operation.operands[0], dims=tuple(dims[d] for d in first), shape=shape))
         return
-    repeated = [i for i, d in enumerate(dims) if source[i] == 1 and shape[d] != 1]
-    if repeated:
-        kept = [i for i in range(len(source)) if i not in repeated]
+    kept = [i for i in range(len(source)) if source[i] != 1]
+    if len(kept) < len(source):
         squeezed = nn.build.reshape(operand, shape=tuple(source[i] for i in kept))
         rw.replace(op, nn.build.broadcast(squeezed, dims=tuple(dims[i] for i in kept), shape=shape))
         return
