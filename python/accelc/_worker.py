@@ -1,8 +1,8 @@
 """A worker process: compiles kernels that the driver sends, one after another.
 
 Run as ``python -m accelc._worker``. A frame is an 8-byte little-endian header length, an 8-byte payload length, a JSON
-header and the payload. Requests: ``{"target", "machine", "options", "reproducer"}`` with the kernel's MLIR text as
-payload; answers: ``{"ok": true, "symbol", "meta"}`` with code, or ``{"ok": false, "error", "message", ...}``.
+header and the payload. Requests: ``{"target", "machine", "options"}`` with the kernel's MLIR text as payload; answers:
+``{"ok": true, "symbol", "meta"}`` with code, or ``{"ok": false, "error", "message", ...}``.
 
 Kernels are compiled here and not in the user's process, so that a crash in the bindings costs one worker, and two
 cores are used.
@@ -44,9 +44,7 @@ def _answer(request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], by
     from accelc.kernel_compiler import compile_kernel
 
     try:
-        code = compile_kernel(
-            payload.decode(), request["target"], request["machine"], request["options"], request.get("reproducer")
-        )
+        code = compile_kernel(payload.decode(), request["target"], request["machine"], request["options"])
     except Error as error:
         return {
             "ok": False,
@@ -54,6 +52,7 @@ def _answer(request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], by
             "message": error.message,
             "node": error.node,
             "notes": list(error.notes),
+            "reproducer": getattr(error, "reproducer", None),
         }, b""
     return {"ok": True, "symbol": code.symbol, "meta": dict(code.meta)}, code.data
 

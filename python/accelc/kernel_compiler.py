@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import os
 import shlex
 from typing import Any
 
-from accelc.core.diagnostics import Error, InternalError
+from accelc.core.diagnostics import Error, InternalError, UnsupportedError
+from accelc.core.reproducer import PREFIX, store_text
 from accelc.core.target import CompileOptions, KernelCode, Target, load_target
 
 
@@ -32,26 +32,19 @@ def warm(target: str) -> None:
     target_named(target)
 
 
-def compile_kernel(
-    text: str, target: str, machine: str, options: dict[str, Any], reproducer: str | None = None
-) -> KernelCode:
+def compile_kernel(text: str, target: str, machine: str, options: dict[str, Any]) -> KernelCode:
     """Lowers a module that holds one kernel and emits its code.
 
     Args:
         text: the module at the `kernels` stage.
         target, machine: names as in ``target:machine``; machine may be the path of a TOML file.
         options: `CompileOptions` as JSON.
-        reproducer: where to leave the kernel's IR should compiling it fail; removed on success.
 
     Raises:
-        Error: what the passes or the emitter raise; anything else becomes an InternalError.
+        Error: what the passes or the emitter raise; anything else becomes an InternalError with a reproducer.
     """
     from accelc.mlir import ir
 
-    if reproducer is not None:
-        arguments = ["--target", f"{target}:{machine}", "--start-at", "kernels", "--stop-after", "target"]
-        with open(reproducer, "w") as f:
-            f.write(f"// accelc-opt {shlex.join(arguments)}\n{text}")
     manifest = target_named(target)
     description = manifest.load_machine(machine)
     compile_options = CompileOptions.from_json(options)
@@ -60,20 +53,19 @@ def compile_kernel(
         with shared_context(), ir.Location.unknown():
             module = ir.Module.parse(text)
             manifest.kernel_pipeline(description, compile_options).run(module)
-            code = manifest.emit(module, description, compile_options)
-    except InternalError:
-        raise
+            return manifest.emit(module, description, compile_options)
     except Error:
-        _discard(reproducer)
         raise
+    except MemoryError:
+        raise UnsupportedError(f"compiling a kernel for {target} needs more memory than there is") from None
     except Exception as error:
         raise InternalError(
-            f"compiling a kernel for {target} failed: {type(error).__name__}: {error}", reproducer=reproducer
+            f"compiling a kernel for {target} failed: {type(error).__name__}: {error}",
+            reproducer=keep_kernel(text, target, machine),
         ) from error
-    _discard(reproducer)
-    return code
 
 
-def _discard(path: str | None) -> None:
-    if path is not None:
-        os.unlink(path)
+def keep_kernel(text: str, target: str, machine: str) -> str | None:
+    """Leaves the IR of a kernel that could not be compiled, with the command that replays it; the file's path."""
+    arguments = ["--target", f"{target}:{machine}", "--start-at", "kernels", "--stop-after", "target"]
+    return store_text(f"{PREFIX}{shlex.join(arguments)}\n{text}")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import replace
 from typing import Any
 
 from accelc.core.cache import Cache
-from accelc.core.knobs import knobs
 from accelc.core.target import CompileOptions, KernelCode, Target
 from accelc.kernel_compiler import target_named
 from accelc.passes.kernel_texts import KernelText
@@ -38,8 +35,7 @@ def compile_kernels(
             code[job.name] = found
         else:
             waiting.append((job, key, header))
-    requests = [({**header, "reproducer": _reproducer(job)}, job.text) for job, _, header in waiting]
-    for i, compiled in pool.compile(requests):
+    for i, compiled in pool.compile([(header, job.text) for job, _, header in waiting]):
         job, key, _ = waiting[i]
         compiled = replace(compiled, meta={**compiled.meta, "device": job.device})
         if cache is not None:
@@ -64,10 +60,3 @@ def _describe(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     header = {"target": target, "machine": machine, "options": options.to_json()}
     return header, {**header, "fingerprint": fingerprint}
-
-
-def _reproducer(job: KernelText) -> str:
-    """The file in which the kernel's IR survives should compiling it crash."""
-    folder = knobs.reproducer_dir or tempfile.gettempdir()
-    os.makedirs(folder, exist_ok=True)
-    return os.path.join(folder, f"accelc-{os.getpid()}-{job.name}.mlir")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO, cast
 
 from accelc._worker import read_frame, write_frame
@@ -26,8 +28,10 @@ class _Worker:
             env=_environment(),
         )
         self._errors: list[bytes] = []
+        self._ended_by_us = False
         threading.Thread(target=self._drain, daemon=True).start()
-        write_frame(cast(BinaryIO, self.process.stdin), {"op": "warm", "target": target})
+        with suppress(OSError):  # if it is dead already, the first request says so
+            write_frame(cast(BinaryIO, self.process.stdin), {"op": "warm", "target": target})
 
     def _drain(self) -> None:
         # Kept short: it is shown only when the process dies.
@@ -41,13 +45,17 @@ class _Worker:
             write_frame(cast(BinaryIO, self.process.stdin), header, text.encode())
             frame = read_frame(cast(BinaryIO, self.process.stdout))
         except (OSError, ValueError):
-            # The process is gone, or the pool is closing because another kernel failed.
             frame = None
+        if frame is None and self._ended_by_us:
+            raise InternalError("compiling was stopped")
         if frame is None:
+            from accelc.kernel_compiler import keep_kernel
+
             raise InternalError(
-                f"a compiler process ended unexpectedly (exit status {self.process.wait()})",
+                f"a compiler process ended unexpectedly ({_ending(self.process.wait())})",
                 notes=tuple(line.decode(errors="replace").rstrip() for line in self._errors[-5:]),
-                reproducer=header.get("reproducer"),
+                # Here and not in the worker, which may have died before it could write anything.
+                reproducer=keep_kernel(text, header["target"], header["machine"]),
             )
         answer, payload = frame
         if answer["ok"]:
@@ -55,13 +63,30 @@ class _Worker:
         raise _rebuild(answer)
 
     def close(self) -> None:
+        """Lets the process end by itself: its input ends."""
         assert self.process.stdin is not None
+        self._ended_by_us = True
         try:
             self.process.stdin.close()
             self.process.wait(timeout=5)
         except (subprocess.TimeoutExpired, OSError):
-            self.process.kill()
-            self.process.wait()
+            self.kill()
+
+    def kill(self) -> None:
+        """Ends the process at once."""
+        self._ended_by_us = True
+        self.process.kill()
+        self.process.wait()
+
+
+def _ending(status: int) -> str:
+    """How a process ended, for a person."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"by signal {-status}"
 
 
 def _environment() -> dict[str, str]:
@@ -74,7 +99,10 @@ def _environment() -> dict[str, str]:
 def _rebuild(answer: dict[str, Any]) -> Error:
     cls = getattr(diagnostics, answer["error"], InternalError)
     assert issubclass(cls, Error)
-    return cls(answer["message"], node=answer["node"], notes=tuple(answer["notes"]))
+    error = cls(answer["message"], node=answer["node"], notes=tuple(answer["notes"]))
+    if isinstance(error, InternalError):
+        error.reproducer = answer.get("reproducer")  # its note is among the others
+    return error
 
 
 class WorkerPool:
@@ -93,9 +121,10 @@ class WorkerPool:
         self.start()
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        # After an error or Ctrl-C nobody waits for the kernels that are still being compiled.
         for worker in self._workers:
-            worker.close()
+            worker.close() if kind is None else worker.kill()
 
     def compile(self, jobs: Sequence[tuple[dict[str, Any], str]]) -> Iterator[tuple[int, KernelCode]]:
         """Compiles (header, text) jobs; yields (index, code) as they finish. Raises the first error."""
@@ -103,9 +132,7 @@ class WorkerPool:
             from accelc.kernel_compiler import compile_kernel
 
             for i, (header, text) in enumerate(jobs):
-                yield i, compile_kernel(
-                    text, header["target"], header["machine"], header["options"], header.get("reproducer")
-                )
+                yield i, compile_kernel(text, header["target"], header["machine"], header["options"])
             return
         waiting: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         done: queue.SimpleQueue[tuple[int, KernelCode | Error]] = queue.SimpleQueue()

@@ -121,13 +121,14 @@ class SimExecutor:
             raise UsageError(f"the model takes {len(self.plan.inputs)} inputs, not {len(inputs)}")
         arrays = []
         for spec, value in zip(self.plan.inputs, inputs, strict=True):
-            array = np.ascontiguousarray(value)
+            array = np.asarray(value)
             if array.shape != spec.shape or array.dtype != DTYPES[spec.dtype]:
                 raise UsageError(
                     f"input '{spec.name}' is {array.dtype}{list(array.shape)}; "
                     f"the model takes {spec.dtype}{list(spec.shape)}"
                 )
-            arrays.append(array)
+            # Not before: np.ascontiguousarray gives arrays of rank 0 a dimension.
+            arrays.append(array if array.flags.c_contiguous else np.ascontiguousarray(array))
         return arrays
 
     def _launch(self, step: Launch, inputs: list[Array], outputs: list[Array]) -> dict[str, Any]:
