@@ -24,7 +24,11 @@ settled on import; shapes computed from constants and from sizes are folded. A s
 What an op needs when the model is compiled (axes, shapes, pads, repeats, k) must be a constant of the model, or
 computed from constants and sizes. Element types: f32, f64, f16, bf16, fp8 (E4M3FN, E5M2), f4 (E2M1), integers of 4, 8,
 16, 32 and 64 bits, bool. Inputs and outputs are tensors; sequences and optionals exist inside a model only. What is not
-in the tables below is refused with the node's name (exit code 3).
+in the tables below is refused with the node's name (exit code 3); so are strings, complex numbers, integers of 2 bits,
+the FNUZ and E8M0 kinds of fp8, and random numbers.
+
+Which of onnx's own node cases pass stands in `test/frontend/onnx_node_cases.txt` (the reference interpreter) and
+`test/targets/host/onnx_node_cases.txt` (native code); the others are refused for the reasons on this page.
 
 This page is made by `python -m accelc.frontend.onnx.supported`.
 """
