@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import functools
 import shlex
+from contextlib import suppress
 from typing import Any
 
 from accelc.core.diagnostics import Error, InternalError, UnsupportedError
 from accelc.core.reproducer import PREFIX, store_text
 from accelc.core.target import CompileOptions, KernelCode, Target, load_target
+
+_ANY_KERNEL = """
+module {
+  module @kernel attributes {accelc.device = "target"} {
+    func.func @entry(%x: tensor<64xf32>, %out: tensor<64xf32>) -> tensor<64xf32>
+        attributes {accelc.num_outputs = 1 : i64} {
+      %y = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>],
+          iterator_types = ["parallel"]} ins(%x : tensor<64xf32>) outs(%out : tensor<64xf32>) {
+      ^bb0(%a: f32, %b: f32):
+        %c = arith.addf %a, %a : f32
+        linalg.yield %c : f32
+      } -> tensor<64xf32>
+      return %y : tensor<64xf32>
+    }
+  }
+}
+"""
 
 
 def target_named(name: str) -> Target:
@@ -27,9 +45,13 @@ def shared_context() -> Any:
 
 
 def warm(target: str) -> None:
-    """Imports what compiling for ``target`` needs, ahead of the first kernel."""
-    shared_context()
-    target_named(target)
+    """Loads what compiling for ``target`` needs, ahead of the first kernel, by compiling one that is as good as any."""
+    manifest = target_named(target)
+    machine = manifest.default_machine
+    options = CompileOptions(manifest.default_precision(manifest.load_machine(machine)))
+    # What cannot be done here cannot be done to the kernels either, and these will say so.
+    with suppress(Error):
+        compile_kernel(_ANY_KERNEL, target, machine, options.to_json())
 
 
 def compile_kernel(text: str, target: str, machine: str, options: dict[str, Any]) -> KernelCode:

@@ -39,6 +39,7 @@ class _Worker:
         for line in self.process.stderr:
             self._errors.append(line)
             del self._errors[:-20]
+        self.process.wait()
 
     def request(self, header: dict[str, Any], text: str) -> KernelCode:
         try:
@@ -62,21 +63,10 @@ class _Worker:
             return KernelCode(answer["symbol"], payload, answer["meta"])
         raise _rebuild(answer)
 
-    def close(self) -> None:
-        """Lets the process end by itself: its input ends."""
-        assert self.process.stdin is not None
-        self._ended_by_us = True
-        try:
-            self.process.stdin.close()
-            self.process.wait(timeout=5)
-        except (subprocess.TimeoutExpired, OSError):
-            self.kill()
-
     def kill(self) -> None:
-        """Ends the process at once."""
+        """Ends the process, which holds nothing to save; ending by itself would take longer than a kernel."""
         self._ended_by_us = True
         self.process.kill()
-        self.process.wait()
 
 
 def _ending(status: int) -> str:
@@ -121,10 +111,10 @@ class WorkerPool:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
-        # After an error or Ctrl-C nobody waits for the kernels that are still being compiled.
+    def __exit__(self, *exc: object) -> None:
+        # Nobody waits: all kernels are done, or after an error or Ctrl-C nobody wants them.
         for worker in self._workers:
-            worker.close() if kind is None else worker.kill()
+            worker.kill()
 
     def compile(self, jobs: Sequence[tuple[dict[str, Any], str]]) -> Iterator[tuple[int, KernelCode]]:
         """Compiles (header, text) jobs; yields (index, code) as they finish. Raises the first error."""

@@ -6,7 +6,6 @@ from typing import Any
 
 from accelc.core.pipeline import Pipeline, Stage
 from accelc.core.target import CompileOptions, KernelCode, Target
-from accelc.passes.pipelines import GraphOptions, graph_passes
 from accelc.targets.host.cpu import MACHINES, Cpu, cpu
 from accelc.targets.host.emit import emit
 from accelc.targets.host.kernel_module import kernels
@@ -18,6 +17,8 @@ _PRECISIONS = ("strict",)
 
 
 def _graph_pipeline(machine: Cpu, options: CompileOptions) -> Pipeline:
+    from accelc.passes.pipelines import GraphOptions, graph_passes  # workers, which start in a hurry, never need them
+
     return Pipeline((*graph_passes(GraphOptions(layout="nhwc")), HostPackWeights(machine.machine), Stage("kernels")))
 
 
