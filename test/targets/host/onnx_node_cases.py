@@ -31,8 +31,8 @@ def host_runner(model: onnx.ModelProto, inputs: Mapping[str, Array], bound: Mapp
     from accelc.dialects import plan as plan_dialect
     from accelc.frontend.onnx import import_onnx, load
     from accelc.kernel_compiler import compile_kernel, shared_context
-    from accelc.passes.kernel_texts import kernel_texts
     from accelc.mlir import ir
+    from accelc.passes.kernel_texts import kernel_texts
     from accelc.targets.host.executor import HostExecutor
 
     job = driver.resolve("host")

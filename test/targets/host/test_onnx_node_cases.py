@@ -1,0 +1,56 @@
+"""onnx's node cases as native code: none is wrong, none crashes, and those that pass are the committed list.
+
+A sample always runs: every twelfth case that passes, and one of each op. The others are marked slow, in shards that
+pytest-xdist spreads over processes. `python test/targets/host/onnx_node_cases.py --update` renews the list.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import onnx_node_cases as host
+import pytest
+from frontend import onnx_node_cases
+
+SHARDS = 16
+RENEW = "renew the list with 'python test/targets/host/onnx_node_cases.py --update' and review the difference"
+
+
+def _listed() -> dict[str, str]:
+    """The lines of the golden list, by case."""
+    return {line.split(" ")[0]: line for line in host.GOLDEN.read_text().splitlines()}
+
+
+@functools.cache
+def _split() -> tuple[list[Any], list[Any]]:
+    """The sample, and all other cases."""
+    listed = _listed()
+    passing = [c for c in onnx_node_cases.cases() if c.name in listed]
+    ops = {(c.model.graph.node[0].domain, c.model.graph.node[0].op_type): c.name for c in reversed(passing)}
+    names = {*(c.name for c in passing[::12]), *ops.values()}
+    cases = onnx_node_cases.cases()
+    return [c for c in cases if c.name in names], [c for c in cases if c.name not in names]
+
+
+def _hold(cases: list[Any]) -> None:
+    listed = _listed()
+    outcomes = list(onnx_node_cases.run_cases(host.host_runner, cases))
+    assert [o for o in outcomes if o.status in ("wrong", "crash")] == []
+    passing = [o.line() for o in outcomes if o.status == "pass"]
+    assert passing == [listed[c.name] for c in cases if c.name in listed], RENEW
+    assert all(o.message for o in outcomes if o.status == "unsupported")
+
+
+def test_sample_of_node_cases() -> None:
+    _hold(_split()[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_other_node_cases(shard: int) -> None:
+    _hold(_split()[1][shard::SHARDS])
+
+
+def test_most_node_cases_pass() -> None:
+    assert len(_listed()) >= 1700
