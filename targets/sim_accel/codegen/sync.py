@@ -4,9 +4,9 @@ Within one queue everything is in order. For each buffer, in the body where it l
 last writer, whoever writes waits for the readers before, and the first access of a round waits until the round that
 used the same copy is done with it (so with two copies, a transfer runs while the copy before is computed on).
 
-That gives more waits than needed: some are implied by others. `prune` removes these, by running the program of waits
-and signals for a few rounds with vector clocks, as the simulator's checker does: a wait whose signal is known already
-each time is redundant.
+That gives more waits than needed: some are implied by others. `prune` drops these: it replays a few rounds of every
+loop with vector clocks, as the simulator's checker does, and leaves out what can be left out with all accesses still
+ordered.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from accelc.core.diagnostics import UnsupportedError
+from accelc.core.diagnostics import InternalError, UnsupportedError
 from accelc.targets.sim_accel import isa
 from accelc.targets.sim_accel.codegen.schedule import Body, Fence, Loop, Signal, Wait
 from accelc.targets.sim_accel.codegen.tiles import Buffer
@@ -103,65 +103,112 @@ def _buffer_edges(buffer: Buffer, accesses: list[tuple[Any, _Accesses]], slots: 
     return edges
 
 
-class Clocks:
-    """Runs waits and signals for up to three rounds of each loop; finds edges whose waits never add an ordering."""
+class Trace:
+    """The events of a few rounds of every loop, to be replayed with vector clocks as the simulator's checker does.
+
+    Three rounds show all that happens: with two copies of a buffer, the third reuses the first one's.
+    """
+
+    ROUNDS = 3
 
     def __init__(self, root: Body, edges: dict[Body, list[Edge]]) -> None:
-        self.clocks: dict[str, dict[str, int]] = {}
-        self.tokens: dict[Edge, list[dict[str, int]]] = {}
-        self.useful: set[Edge] = set()
-        self.before: dict[Any, list[Edge]] = {}
-        self.after: dict[Any, list[Edge]] = {}
-        for group in edges.values():
-            for edge in group:
-                self.before.setdefault(edge.before, []).append(edge)
-                self.after.setdefault(edge.after, []).append(edge)
-                self.tokens[edge] = [{} for _ in range(edge.tokens)]
+        self.edges = [edge for group in edges.values() for edge in group]
+        self._number = {edge: i for i, edge in enumerate(self.edges)}
+        self._queues: dict[str, int] = {}
+        self._places: dict[tuple[Buffer, int], int] = {}
+        self._runs: dict[Body, int] = {}
+        self._body_of = {buffer: body for body in root.bodies() for buffer in body.buffers}
+        self._before: dict[Any, list[Edge]] = {}
+        self._after: dict[Any, list[Edge]] = {}
+        for edge in self.edges:
+            self._before.setdefault(edge.before, []).append(edge)
+            self._after.setdefault(edge.after, []).append(edge)
+        # (0, queue, reads, writes), (1, queue, edge) a wait, (2, queue, edge) a signal.
+        self.events: list[tuple[Any, ...]] = []
         self._body(root)
 
-    def _clock(self, queue: str) -> dict[str, int]:
-        return self.clocks.setdefault(queue, {queue: 0})
+    def _queue(self, name: str) -> int:
+        return self._queues.setdefault(name, len(self._queues))
+
+    def _place(self, buffer: Buffer) -> int:
+        body = self._body_of[buffer]
+        slot = (self._runs.get(body, 1) - 1) % body.slots
+        return self._places.setdefault((buffer, slot), len(self._places))
 
     def _body(self, body: Body) -> None:
+        self._runs[body] = self._runs.get(body, 0) + 1
         for node in body.nodes:
-            for edge in self.before.get(node, ()):
-                seen, own = self.tokens[edge].pop(0), self._clock(edge.consumer)
-                if any(own.get(q, 0) < t for q, t in seen.items()):
-                    self.useful.add(edge)
-                    for q, t in seen.items():
-                        own[q] = max(own.get(q, 0), t)
+            for edge in self._before.get(node, ()):
+                self.events.append((1, self._queue(edge.consumer), self._number[edge]))
             if isinstance(node, Loop):
-                for _ in range(min(node.count, 4)):
+                for _ in range(min(node.count, self.ROUNDS)):
                     self._body(node.body)
             elif node.queue:
-                self._clock(node.queue)[node.queue] += 1
-            for edge in self.after.get(node, ()):
-                self.tokens[edge].append(dict(self._clock(edge.producer)))
+                reads = [self._place(b) for b in node.reads() if b in self._body_of]
+                writes = [self._place(b) for b in node.writes() if b in self._body_of]
+                self.events.append((0, self._queue(node.queue), reads, writes))
+            for edge in self._after.get(node, ()):
+                self.events.append((2, self._queue(edge.producer), self._number[edge]))
+
+    def ordered(self, without: set[int]) -> bool:
+        """Whether every two conflicting accesses are ordered by the edges that are not in ``without``."""
+        queues = range(len(self._queues))
+        clocks = [[0] * len(self._queues) for _ in queues]
+        tokens: list[list[list[int]]] = [[[0] * len(self._queues)] * edge.tokens for edge in self.edges]
+        written: dict[int, tuple[int, int]] = {}
+        read: dict[int, dict[int, int]] = {}
+        for kind, q, *rest in self.events:
+            clock = clocks[q]
+            if kind == 0:
+                clock[q] += 1
+                if not self._access(clock, q, rest[0], rest[1], written, read):
+                    return False
+            elif rest[0] in without:
+                continue
+            elif kind == 1:
+                seen = tokens[rest[0]].pop(0)
+                clocks[q] = [max(a, b) for a, b in zip(clock, seen, strict=True)]
+            else:
+                tokens[rest[0]].append(list(clock))
+        return True
+
+    @staticmethod
+    def _access(
+        clock: list[int],
+        q: int,
+        reads: list[int],
+        writes: list[int],
+        written: dict[int, tuple[int, int]],
+        read: dict[int, dict[int, int]],
+    ) -> bool:
+        for place in reads:
+            w, t = written.get(place, (q, 0))
+            if clock[w] < t:
+                return False
+            read.setdefault(place, {})[q] = clock[q]
+        for place in writes:
+            w, t = written.get(place, (q, 0))
+            if clock[w] < t or any(clock[r] < at for r, at in read.get(place, {}).items()):
+                return False
+            written[place] = (q, clock[q])
+        return True
 
 
 def prune(root: Body, edges: dict[Body, list[Edge]]) -> None:
-    """Drops edges that the others imply, latest first."""
-    while True:
-        useful = Clocks(root, edges).useful
-        useless = [(body, e) for body, group in edges.items() for e in group if e not in useful]
-        if not useless:
-            break
-        body, edge = useless[-1]
-        edges[body].remove(edge)
-    # What is left of each is needed while all others stand; one more look at each alone.
-    for body, group in edges.items():
-        for edge in list(group):
-            group.remove(edge)
-            if not _implied(root, edges, edge, body):
-                group.append(edge)
+    """Drops edges one by one while what is left still orders every two conflicting accesses.
 
-
-def _implied(root: Body, edges: dict[Body, list[Edge]], edge: Edge, body: Body) -> bool:
-    """Whether ``edge`` adds nothing when it comes after all others at its place."""
-    edges[body].append(edge)
-    useful = edge in Clocks(root, edges).useful
-    edges[body].remove(edge)
-    return not useful
+    Raises InternalError where even all of them do not.
+    """
+    trace = Trace(root, edges)
+    if not trace.ordered(set()):
+        raise InternalError("the waits of a kernel do not order its accesses")
+    dropped: set[int] = set()
+    for number in range(len(trace.edges)):
+        if trace.ordered(dropped | {number}):
+            dropped.add(number)
+    unneeded = {trace.edges[number] for number in dropped}
+    for body in edges:
+        edges[body] = [edge for edge in edges[body] if edge not in unneeded]
 
 
 def synchronize(root: Body, *, last: bool) -> int:
@@ -198,6 +245,3 @@ def _insert(body: Body, group: list[Edge]) -> None:
         nodes.append(node)
         nodes += [Signal(e.producer, e.sem) for e in group if e.after is node]
     body.nodes = nodes
-
-
-__all__ = ["Clocks", "Edge", "Fence", "body_edges", "prune", "synchronize"]

@@ -50,6 +50,9 @@ def make_store(op: Any, code: Any) -> Call:
     """Tile to DRAM; what lies outside is dropped."""
 
     def call(tile: Array, target: Array, *positions: Any) -> None:
+        if target.ndim == 0:
+            target[...] = tile.reshape(()).astype(target.dtype)
+            return
         places, inside = _places(op, tile, positions, target.shape)
         everywhere = np.broadcast_arrays(*places, inside)[:-1]
         target[tuple(p[inside] for p in everywhere)] = tile[inside].astype(target.dtype)
