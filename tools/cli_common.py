@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -12,11 +13,11 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accelc.core.diagnostics import Error, InternalError, UsageError
+from accelc.core.diagnostics import Error, InternalError, UnsupportedError, UsageError
 from accelc.core.knobs import knobs
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 # How long a step runs before the spinner shows: answers that come at once should not flicker.
 _QUIET_SECONDS = 1.0
 _FILE_WIDTH = 140
+_INTERRUPTED = 130  # as shells say it: 128 and the number of SIGINT
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
 
 
 def console() -> Console:
@@ -115,19 +118,29 @@ def guarded(run: Callable[[], int | None]) -> int:
     debug = False
     try:
         debug = knobs.debug
-        return run() or 0
+        code = run() or 0
+        sys.stdout.flush()
+        return code
     except Error as error:
-        if debug and isinstance(error, InternalError):
-            raise
+        if isinstance(error, InternalError):
+            if debug:
+                raise
+            if error.reproducer is None:
+                error.attach_reproducer(_write_reproducer())
         report(error)
         return error.exit_code
     except BrokenPipeError:
         # The reader went away (`accelc ... | head`): not our fault, nothing to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 0
     except KeyboardInterrupt:
-        return 130
+        print("accelc: interrupted", file=sys.stderr)
+        return _INTERRUPTED
     except Exception as error:
+        known = _users_trouble(error)
+        if known is not None:
+            report(known)
+            return known.exit_code
         if debug:
             raise
         text = str(error).strip().splitlines()
@@ -138,6 +151,22 @@ def guarded(run: Callable[[], int | None]) -> int:
         )
         report(internal)
         return internal.exit_code
+
+
+def _users_trouble(error: Exception) -> Error | None:
+    """What Python says where the machine has no more room, as an error of ours."""
+    if isinstance(error, MemoryError):
+        return UnsupportedError("this needs more memory than there is", notes=(str(error),) if str(error) else ())
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        _forget_output()
+        return UsageError(f"cannot write {repr(error.filename) if error.filename else 'the output'}: {error.strerror}")
+    return None
+
+
+def _forget_output() -> None:
+    """What Python would still try to write when it exits goes nowhere."""
+    with suppress(OSError, ValueError):  # in tests it is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def report(error: Error) -> None:
@@ -177,6 +206,9 @@ def require_file(path: str | Path, what: str) -> None:
         raise UsageError(f"{what} '{path}' does not exist")
     if os.path.isdir(path):
         raise UsageError(f"{what} '{path}' is a folder, not a file")
+    if not os.path.isfile(path):
+        # Reading a pipe or a device may never end, and cannot be mapped.
+        raise UsageError(f"{what} '{path}' is not a regular file")
 
 
 def read_arrays(path: str | Path, what: str) -> dict[str, Array]:
@@ -193,10 +225,16 @@ def read_arrays(path: str | Path, what: str) -> dict[str, Array]:
         with np.load(path, allow_pickle=False) as data:
             if not isinstance(data, np.lib.npyio.NpzFile):
                 raise UsageError(f"{what} '{path}' is a single array; an .npz with one array a name is needed")
-            return {name: data[name] for name in data.files}
+            arrays = {name: data[name] for name in data.files}
+    except MemoryError as error:
+        raise UsageError(f"{what} '{path}' holds an array that memory cannot: {error}") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"{what} '{path}' cannot be read as .npz: {reason}") from None
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise UsageError(f"{what} '{path}': its member '{name}' is not an array")
+    return arrays
 
 
 def restore_types(arrays: Mapping[str, Array], specs: Sequence[Any], what: str) -> dict[str, Array]:

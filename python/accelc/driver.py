@@ -27,6 +27,7 @@ from accelc.kernel_compiler import target_named
 from accelc.kernel_jobs import compile_kernels
 from accelc.model_cache import ModelCache
 from accelc.runtime import Executable, load
+from accelc.sizes import require_memory, require_sizes
 from accelc.sources import open_source
 from accelc.workers import WorkerPool
 
@@ -107,10 +108,12 @@ def compile(  # noqa: A001 - the name that users know
     if compiled is None:
         with WorkerPool(worker_count(), job.target.name) as pool, make_context(), ir.Location.unknown():
             module, store = source.import_model()
+            require_sizes(module)
             # Verified at the end alone: a pass that leaves something invalid is found by replaying with accelc-opt.
             pipeline = job.target.graph_pipeline(job.machine, job.options)
             pipeline.run(module, PassContext(store=store), verify_each=False)
             plan = plan_dialect.export(module.operation)
+            require_memory(plan, job.machine)
             code = compile_kernels(
                 pool,
                 kernel_texts(module.operation),
@@ -195,6 +198,7 @@ def lower_module(module: Any, store: Store, job: Job, stop_after: str) -> None:
     """Lowers an `nn` module in place to a later stage."""
     if stop_after == "nn":
         return
+    require_sizes(module)
     context = PassContext(store=store)
     job.target.graph_pipeline(job.machine, job.options).run(module, context)
     if stop_after == "kernels":

@@ -15,12 +15,13 @@ import numpy as np
 
 from accelc.core.compiled import CompiledModel
 from accelc.core.diagnostics import UnsupportedError, UsageError
-from accelc.core.plan import DTYPES, Plan, TensorSpec
+from accelc.core.plan import DTYPES, TensorSpec
 from accelc.core.target import Executor, ExecutorFactory, HostKernels, find_entry
 
 Array = np.ndarray[Any, Any]
 
-
+# More than any machine has use for; processes may not have many thousands.
+MAX_THREADS = 512
 
 class Executable:
     """A compiled model that runs.
@@ -30,8 +31,8 @@ class Executable:
     """
 
     def __init__(self, model: CompiledModel, *, threads: int = 1, **executor_options: Any) -> None:
-        if threads < 1:
-            raise UsageError(f"threads must be at least 1, not {threads}")
+        if not 1 <= threads <= MAX_THREADS:
+            raise UsageError(f"threads must be 1 to {MAX_THREADS}, not {threads}")
         self.model = model
         self.stats: dict[str, Any] = dict(model.stats)
         self._threads = threads
@@ -85,7 +86,13 @@ class Executable:
 
     def _run(self, arrays: Sequence[Any]) -> list[Array]:
         checked = [_check(spec, array) for spec, array in zip(self.inputs, arrays, strict=True)]
-        return self._load().run(checked)
+        try:
+            return self._load().run(checked)
+        except MemoryError as error:
+            needed = self.model.plan.arena_bytes
+            raise UnsupportedError(
+                f"running the model needs more memory than there is ({needed} bytes for its values): {error}"
+            ) from None
 
     def _load(self) -> Executor:
         if self._executor is None:

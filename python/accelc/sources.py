@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from accelc.core.artifact import is_artifact
 from accelc.core.diagnostics import InvalidModelError, UsageError
 from accelc.core.store import Store
+from accelc.sizes import bind_sizes
 
 
 class Source(ABC):
@@ -93,6 +95,8 @@ class BuiltSource(Source):
 
     def import_model(self) -> tuple[Any, Store]:
         module, store = self._model.build()
+        if self.dims:
+            bind_sizes(module, store, self.dims)
         return module, store
 
 
@@ -111,6 +115,11 @@ def file_digest(path: Path) -> bytes:
 
 def open_source(model: Any, dims: Mapping[str, int]) -> Source:
     """The source for whatever `accelc.compile` was given. Raises UsageError for anything it does not know."""
+    if isinstance(model, str | Path) and is_artifact(model):
+        raise UsageError(
+            f"'{model}' is an artifact, which is compiled already",
+            notes=("give the model, or run the artifact: accelc run, accelc.load",),
+        )
     if isinstance(model, str | Path | bytes):
         return OnnxSource(model, dims)
     if hasattr(model, "SerializeToString") and hasattr(model, "opset_import"):

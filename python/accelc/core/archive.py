@@ -130,6 +130,8 @@ class Archive:
             infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
             directory = archive.start_dir
             self.comment = archive.comment
+        if self._map[len(self._map) - len(self.comment) :] != self.comment:
+            raise ArtifactError("there is something behind its end")
         members: dict[str, tuple[int, int]] = {}
         end = 0
         for info in infos:

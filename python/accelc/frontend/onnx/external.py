@@ -57,6 +57,8 @@ class ExternalFiles:
             )
         pure = PurePosixPath(location)
         windows = PureWindowsPath(location)
+        if not location.isprintable():
+            raise InvalidModelError(f"{what} is in an external data file with the impossible name {location!r}")
         outside = not location or pure.is_absolute() or windows.drive or windows.root or ".." in windows.parts
         if not outside:
             path = self.folder / location
