@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
@@ -197,21 +198,43 @@ def test_counters_are_64_bits() -> None:
     assert report.dram_read == 20000 * 60 * (1 << 22)
 
 
+def best_of(action: Callable[[], object], times: int = 3) -> float:
+    """The least wall-clock time of an action, in seconds."""
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - began)
+    return min(taken)
+
+
 @pytest.mark.parametrize("machine", ["edge", "cloud"])
-def test_speed(machine: str) -> None:
-    """Half of what the accelerator's document promises, so that a busy computer does not fail it."""
+def test_functional_speed_beside_numpy(machine: str) -> None:
+    """At least a hundredth of the rate of numpy's own f32 product: a loop over elements would be far below."""
     config = load_config(machine)
-    side = config.array
     out = np.zeros((512, 512), "f")
     x = np.ones((512, 512), np.uint16)
     dram = [(0, x, False), (1 << 30, x, False), (2 << 30, out, True)]
-    program = gemm(512, 512, 512, side, tile_m=512 if machine == "cloud" else 128).encode()
-    began = time.perf_counter()
-    Simulator(config).run(program, dram, ADDRESSES)
-    assert 512**3 / (time.perf_counter() - began) > 0.5e9
-    began = time.perf_counter()
-    report = Simulator(config).run(speed_program(), dram, ADDRESSES, functional=False)
-    assert report.instructions / (time.perf_counter() - began) > 0.5e6
+    program = gemm(512, 512, 512, config.array, tile_m=512 if machine == "cloud" else 128).encode()
+    a = np.ones((512, 512), "f")
+    simulated = best_of(lambda: Simulator(config).run(program, dram, ADDRESSES))
+    assert simulated < 100 * best_of(lambda: a @ a)
+
+
+def test_timing_only_speed_beside_numpy() -> None:
+    """An instruction takes no longer than four calls of numpy on vectors of 16."""
+    config = load_config("edge")
+    program = speed_program()
+    dram = [(0, np.zeros(1 << 16, np.uint8), False)]
+    count = Simulator(config).run(program, dram, functional=False).instructions
+    v = np.ones(16, "f")
+
+    def calls() -> None:
+        for _ in range(count // 10):
+            np.add(v, v, out=v)
+
+    simulated = best_of(lambda: Simulator(config).run(program, dram, functional=False))
+    assert simulated < 4 * 10 * best_of(calls)
 
 
 def speed_program() -> bytes:
