@@ -415,6 +415,9 @@ def matrix_user(limits: Limits) -> UseMatrix:
         k = math.prod(op.extents[d] for d in range(op.rank) if d not in out)
         if rows == 1 or columns == 1:
             rows, columns = max(rows, columns), 1
+            if batch > 1:
+                # Depthwise and the like: the array would hold a single column at a time.
+                return False
         side = limits.side
         passes = batch * -(-columns // side) * -(-k // side)
         cycles = passes * (3 * side + rows * limits.rates[types[0]])

@@ -1,6 +1,6 @@
 """What the code generator's tests share: one kernel from `nn` ops, compiled, simulated with the hazard checker on.
 
-The expected values come from numpy: the reference semantics of `nn` (`nn.evaluate`), op by op, with ml_dtypes' rounding.
+The expected values come from numpy: the reference semantics of `nn` (`nn.evaluate`), op by op, rounded by ml_dtypes.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def pool(kind: str, kernel: int, stride: int, pad: int, *, include: bool = False
             count_include_pad=include,
             p=2,
             layout="nhwc",
-        )  # fmt: skip
+        )
     ]
 
 

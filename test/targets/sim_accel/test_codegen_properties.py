@@ -1,4 +1,4 @@
-"""What compiled kernels owe to the machine: shapes of all kinds, needed waits, bandwidth, closed forms, scratchpad size."""
+"""What compiled kernels owe to the machine: any shape, needed waits, bandwidth, closed forms, scratchpad size."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def timed(compiled: Compiled, **changes: Any) -> int:
 
 @pytest.mark.parametrize("machine", ["cloud", "edge"])
 def test_a_product_takes_no_less_than_the_closed_form(machine: str) -> None:
-    """Weight-stationary: ceil(K/S) ceil(N/S) (M + 3S - 2) - 1, with the operands in either role; never under the peak."""
+    """Weight-stationary: ceil(K/S) ceil(N/S) (M + 3S - 2) - 1, the operands in either role; never under the peak."""
     compiled = compile_kernel([((256, 256), "bf16")] * 2, mm("mk,kn->mn"), machine)
     cycles, side = timed(compiled), compiled.config().array
     assert cycles >= math.ceil(256 / side) ** 2 * (256 + 3 * side - 2) - 1
