@@ -227,7 +227,7 @@ def test_timing_only_speed_beside_numpy() -> None:
     program = speed_program()
     dram = [(0, np.zeros(1 << 16, np.uint8), False)]
     count = Simulator(config).run(program, dram, functional=False).instructions
-    v = np.ones(16, "f")
+    v = np.zeros(16, "f")
 
     def calls() -> None:
         for _ in range(count // 10):
