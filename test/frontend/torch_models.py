@@ -1,7 +1,7 @@
 """Well-known architectures in plain torch, for export by `torch.onnx`: BERT-base, GPT-2 small, MobileNetV2.
 
 Weights are random but seeded and scaled so that activations stay in the range of trained models. Sources of the
-architectures: Devlin et al. 2018 (arXiv:1810.04805), Radford et al. 2019 (GPT-2), Sandler et al. 2018 (arXiv:1801.04381).
+architectures: Devlin et al. 2018 (arXiv:1810.04805), Radford et al. 2019 (GPT-2), Sandler et al. 2018 (1801.04381).
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class MobileNetV2(nn.Module):
 
 
 def initialize(model: nn.Module, seed: int = 0) -> nn.Module:
-    """Seeds every weight: He-normal convolutions, GPT-like linears, batch norms with running statistics of their own."""
+    """Seeds every weight: He-normal convolutions, GPT-like linears, batch norms with statistics of their own."""
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, nn.Conv2d):

@@ -21,7 +21,7 @@ _BYTES = {"index": 8, "i1": 1}
 _FORMATS = {"f64": "f64", "f32": "f32", "f16": "f16", "bf16": "bf16", "f8E4M3FN": "f8E4M3FN", "f8E5M2": "f8E5M2"}
 _FORMATS |= {"i8": "i8", "i16": "i16", "i32": "i32", "i64": "i32"}
 # Structure, not work.
-# They say how an operand lies in memory; no bytes are moved for them. Winograd's transforms are small beside the products.
+# They say how an operand lies in memory; no bytes are moved for them. Winograd's transforms are small beside products.
 _LAYOUTS = (
     "linalg.pack",
     "linalg.unpack",

@@ -108,7 +108,7 @@ def _arguments_to_memrefs(function: Any, name: str) -> None:
 
 
 def _add_memref(block: Any, kind: Any) -> Any:
-    """Adds an argument of type ``kind``. An empty one is a view of bytes: MLIR has no bare pointer to an empty memref."""
+    """Adds an argument of type ``kind``. An empty one views bytes: MLIR has no bare pointer to an empty memref."""
     location = ir.Location.unknown()
     if math.prod(kind.shape):
         return block.add_argument(kind, location)
