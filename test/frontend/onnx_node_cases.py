@@ -40,8 +40,8 @@ TOLERANCES = {
     "test_dft_inverse_opset19": (1e-3, 4e-6),
     # Two of 192 elements differ by two units in the last place of f16; the exact value lies between, nearer to ours.
     "test_attention_4d_causal_fp16_expanded": (2**-9, 1e-7),
-    # Native code rounds the weights to f16 before the second product. Four of 192 elements differ by two units; ours are
-    # off the exact values by up to 3.9e-4, the expected ones by up to 4.9e-4.
+    # Native code rounds the weights to f16 before the second product. Four of 192 elements differ by two units; ours
+    # are off the exact values by up to 3.9e-4, the expected ones by up to 4.9e-4.
     "test_attention_4d_causal_fp16": (2**-9, 1e-7),
 }
 

@@ -41,8 +41,8 @@ _LOOPS = (
     "canonicalize",
     "cse",
 )
-# Kernels that were written as vectors hold nothing of the above but repeat what is invariant in loops: this takes a third
-# of the time.
+# Kernels that were written as vectors hold nothing of the above but repeat what is invariant in loops: this takes a
+# third of the time.
 _VECTORS = (
     _FLOATS,
     _UNROLL,
