@@ -86,4 +86,5 @@ TARGET = Target(
     cost=cost,
     unsupported=unsupported,
     disassemble=disassemble,
+    executor_options=("functional", "hazards"),
 )
