@@ -1,6 +1,7 @@
 """Models for tests, benchmarks and the demo, with inputs and onnxruntime's answers; files are cached in a folder.
 
-The light models of the onnx wheel have the architectures of well-known networks but constant weights, which test nothing:
+The light models of the onnx wheel have the architectures of well-known networks but constant weights, which test
+nothing:
 here seeded random weights stand in their place, and a final softmax is cut.
 """
 
@@ -39,6 +40,8 @@ LENGTH = 128
 class TestModel:
     """An ONNX file and arrays for its inputs."""
 
+    __test__ = False  # pytest would take the name for a test's
+
     name: str
     path: Path
     inputs: dict[str, np.ndarray[Any, Any]]
@@ -61,7 +64,7 @@ def benchmark_model(name: str, folder: Path) -> TestModel:
         temporary = path.with_suffix(".tmp.onnx")
         (light_model if name in LIGHT_NAMES else torch_model)(name, temporary)
         os.replace(temporary, path)
-    return TestModel(name, path, _inputs(path))
+    return TestModel(name, path, inputs_of(path))
 
 
 def light_model(name: str, path: Path) -> None:
@@ -76,7 +79,7 @@ def light_model(name: str, path: Path) -> None:
 def randomize(model: onnx.ModelProto, seed: int) -> None:
     """Replaces every ConstantOfShape of a light model by an initializer with seeded random values.
 
-    Scales follow the use: He-normal filters and matrices, small biases, batch norms near the identity with positive variances.
+    Scales follow the use: He-normal filters and matrices, small biases, batch norms near the identity.
     """
     rng = np.random.default_rng(seed)
     graph = model.graph
@@ -148,7 +151,7 @@ def torch_model(name: str, path: Path) -> None:
         )
 
 
-def _inputs(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+def inputs_of(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     """Seeded arrays for a model's inputs: images are normal, ids are below 1000, masks hide the last quarter."""
     model = onnx.load(path, load_external_data=False)
     initialized = {t.name for t in model.graph.initializer}
