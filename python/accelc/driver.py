@@ -86,6 +86,7 @@ def compile(  # noqa: A001 - the name that users know
         dims: sizes of symbolic dimensions by name.
         precision: the numerics policy: ``strict``, ``fast`` or a format; each target has its default.
         threads: threads that the executable uses where it runs on the host.
+        executor_options: what the target's executor takes, such as ``hazards=True`` of `sim_accel`.
 
     Raises:
         accelc.Error: see `accelc.core.diagnostics` for the kinds and their exit codes.
@@ -102,6 +103,10 @@ def compile(  # noqa: A001 - the name that users know
             f"models cannot be compiled for '{job.spec}' yet; its costs can be predicted",
             notes=("use: accelc compare",),
         )
+    unknown = sorted(set(executor_options) - set(job.target.executor_options))
+    if unknown:
+        options = ", ".join(("dims", "precision", "threads", *job.target.executor_options))
+        raise UsageError(f"there is no option '{unknown[0]}' for target '{job.spec}'", notes=(f"options: {options}",))
     source = open_source(model, dims or {})
     models = ModelCache(open_cache(), source, _identity(job))
     compiled = models.find()

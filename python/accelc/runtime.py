@@ -56,6 +56,8 @@ class Executable:
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
         """Runs the model on arrays by input name. Raises UsageError where names, shapes or types do not fit."""
+        if not isinstance(inputs, Mapping):
+            raise UsageError(f"the inputs are given as a mapping of arrays by name, not {type(inputs).__name__}")
         names = [spec.name for spec in self.inputs]
         missing = [n for n in names if n not in inputs]
         unknown = [n for n in inputs if n not in names]

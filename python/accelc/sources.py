@@ -115,6 +115,9 @@ def file_digest(path: Path) -> bytes:
 
 def open_source(model: Any, dims: Mapping[str, int]) -> Source:
     """The source for whatever `accelc.compile` was given. Raises UsageError for anything it does not know."""
+    for name, size in dims.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            raise UsageError(f"the size of dimension '{name}' must be a whole number, not {size!r}")
     if isinstance(model, str | Path) and is_artifact(model):
         raise UsageError(
             f"'{model}' is an artifact, which is compiled already",

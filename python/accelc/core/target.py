@@ -91,12 +91,10 @@ class Target:
     load_machine: from a machine's name or the path of a TOML file to its resolved description.
     graph_pipeline: from `nn` to `kernels`, for a whole module.
     kernel_pipeline: from `kernels` to `target`, for a module of kernels; each is compiled alone.
-    emit: from a lowered kernel module to code.
+    emit: from a lowered kernel module to code; None for a target that is only costed.
     default_precision / precisions: the numerics policy's default and what may be asked for.
     cost: predicts what a module at the `kernels` stage costs on the machine.
-    reference_bound: the relative L2 error under which an answer is right, by precision; None where
-        the bound follows from a reference of the same precision (see `accelc.tolerance`).
-    executable: whether compiled models run here; `emit` is None for a target that is only costed.
+    executor_options: names of the options that its executor takes, besides threads.
     """
 
     name: str
@@ -112,6 +110,7 @@ class Target:
     cost: Callable[..., Any] | None = None
     unsupported: Callable[[Any], Mapping[str, str]] = lambda machine: {}
     disassemble: Callable[[KernelCode], str] | None = None
+    executor_options: tuple[str, ...] = ()
 
 
 def parse_target(spec: str) -> tuple[str, str | None]:
