@@ -1,8 +1,8 @@
 # make demo    sets everything up, compiles two models for two targets, and compares their cost
 # make test    sets everything up, and runs every check and test
 # make lint    style, types, layers      make bless   renews generated pages and golden files
-# make build   (re)builds the native parts    make clean   removes what was built, not the environment
-# make distclean   removes the environment too
+# make build   sets everything up, and rebuilds the native parts if their sources changed
+# make clean   removes what was built, not the environment      make distclean   removes the environment too
 #
 # Needed beforehand: Python 3.11 or later, make, a C++20 compiler. All else is installed into .venv, at the versions of
 # constraints.txt.
@@ -39,8 +39,7 @@ pytest: $(VENV)/.stamp-test
 bless: $(VENV)/.stamp-test
 	$(BIN)/python -m pytest -q -m golden --bless
 
-build: $(VENV)/.stamp-build
-	$(PIP) --no-build-isolation --no-deps -e .
+build: $(VENV)/.stamp-test
 
 bench-env: $(VENV)/.stamp-build $(RECIPE)
 	$(PIP) --no-build-isolation -e '.[bench]'
