@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accelc.core.cache import Cache
 from accelc.core.target import CompileOptions, KernelCode, Target
 from accelc.kernel_compiler import target_named
-from accelc.passes.kernel_texts import KernelText
 from accelc.workers import WorkerPool
+
+if TYPE_CHECKING:
+    # Not at run time: a model found in the cache needs no MLIR.
+    from accelc.passes.kernel_texts import KernelText
 
 
 def compile_kernels(

@@ -7,26 +7,30 @@ from typing import Any
 from accelc.core.pipeline import Pipeline, Stage
 from accelc.core.target import CompileOptions, KernelCode, Target
 from accelc.targets.host.cpu import MACHINES, Cpu, cpu
-from accelc.targets.host.emit import emit
-from accelc.targets.host.kernel_module import kernels
-from accelc.targets.host.passes import HostPackWeights
-from accelc.targets.host.pipeline import kernel_pipeline
 
-# f32 stays f32; products may be fused into additions and sums reassociated.
-_PRECISIONS = ("strict",)
+# Both compute f32 in f32. `fast` also takes Winograd's form of convolutions, whose rounding errors are some ten times larger.
+_PRECISIONS = ("fast", "strict")
 
 
+# What follows imports MLIR when it is called: a model that is found in the cache needs none of it.
 def _graph_pipeline(machine: Cpu, options: CompileOptions) -> Pipeline:
-    from accelc.passes.pipelines import GraphOptions, graph_passes  # workers, which start in a hurry, never need them
+    from accelc.passes.pipelines import GraphOptions, graph_passes
+    from accelc.targets.host.passes import HostPackWeights
 
-    return Pipeline((*graph_passes(GraphOptions(layout="nhwc")), HostPackWeights(machine.machine), Stage("kernels")))
+    packing = HostPackWeights(machine.machine, winograd=options.precision == "fast")
+    return Pipeline((*graph_passes(GraphOptions(layout="nhwc")), packing, Stage("kernels")))
 
 
 def _kernel_pipeline(machine: Cpu, options: CompileOptions) -> Pipeline:
+    from accelc.targets.host.pipeline import kernel_pipeline
+
     return kernel_pipeline(machine.machine)
 
 
 def _emit(module: Any, machine: Cpu, options: CompileOptions) -> KernelCode:
+    from accelc.targets.host.emit import emit
+    from accelc.targets.host.kernel_module import kernels
+
     (kernel,) = kernels(module)
     return emit(kernel, machine)
 
@@ -37,7 +41,7 @@ TARGET = Target(
     default_machine="native",
     machines=lambda: MACHINES,
     load_machine=cpu,
-    default_precision=lambda machine: "strict",
+    default_precision=lambda machine: "fast",
     precisions=lambda machine: _PRECISIONS,
     graph_pipeline=_graph_pipeline,
     kernel_pipeline=_kernel_pipeline,
