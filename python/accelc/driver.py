@@ -22,13 +22,13 @@ from accelc.core.knobs import knobs
 from accelc.core.pass_ import PassContext
 from accelc.core.plan import Plan
 from accelc.core.store import Store
-from accelc.core.target import CompileOptions, Target, parse_target
+from accelc.core.target import CompileOptions, Target, parse_target, target_names
 from accelc.kernel_compiler import target_named
 from accelc.kernel_jobs import compile_kernels
 from accelc.model_cache import ModelCache
 from accelc.runtime import Executable, load
 from accelc.sizes import require_memory, require_sizes
-from accelc.sources import open_source
+from accelc.sources import Source, open_source
 from accelc.workers import WorkerPool
 
 __all__ = ["Job", "compile", "cost", "load", "lower", "lower_module", "resolve", "run_stage"]
@@ -56,7 +56,7 @@ def resolve(target: str, precision: str | None = None) -> Job:
 
     Raises UsageError for an unknown target or precision, MachineError for a machine that is missing or malformed.
     """
-    backend, machine_name = parse_target(target)
+    backend, machine_name = parse_target(target, target_names(TARGETS))
     manifest = target_named(backend)
     machine_name = machine_name or manifest.default_machine
     machine = manifest.load_machine(machine_name)
@@ -91,11 +91,6 @@ def compile(  # noqa: A001 - the name that users know
     Raises:
         accelc.Error: see `accelc.core.diagnostics` for the kinds and their exit codes.
     """
-    from accelc.core.context import make_context
-    from accelc.dialects import plan as plan_dialect
-    from accelc.mlir import ir
-    from accelc.passes.kernel_texts import kernel_texts
-
     started = time.perf_counter()
     job = resolve(target, precision)
     if job.target.emit is None:
@@ -109,32 +104,7 @@ def compile(  # noqa: A001 - the name that users know
         raise UsageError(f"there is no option '{unknown[0]}' for target '{job.spec}'", notes=(f"options: {options}",))
     source = open_source(model, dims or {})
     models = ModelCache(open_cache(), source, _identity(job))
-    compiled = models.find()
-    if compiled is None:
-        with WorkerPool(worker_count(), job.target.name) as pool, make_context(), ir.Location.unknown():
-            module, store = source.import_model()
-            require_sizes(module)
-            # Verified at the end alone: a pass that leaves something invalid is found by replaying with accelc-opt.
-            pipeline = job.target.graph_pipeline(job.machine, job.options)
-            pipeline.run(module, PassContext(store=store), verify_each=False)
-            plan = plan_dialect.export(module.operation)
-            require_memory(plan, job.machine)
-            code = compile_kernels(
-                pool,
-                kernel_texts(module.operation),
-                job.target,
-                job.machine_name,
-                _fingerprint(job),
-                job.options,
-                models.cache,
-            )
-            stats = native_fractions(module.operation, plan)
-        constants = models.evaluate(store, plan)
-        compiled = models.keep(
-            CompiledModel(
-                job.target.name, job.machine.to_json(), job.options.to_json(), plan, code, constants, stats
-            )
-        )
+    compiled = models.find() or models.keep(_compile(source, job, models))
     executable = Executable(compiled, threads=threads, **executor_options)
     executable.stats.update(
         compile_s=time.perf_counter() - started,
@@ -142,6 +112,31 @@ def compile(  # noqa: A001 - the name that users know
         cached=models.hit,
     )
     return executable
+
+
+def _compile(source: Source, job: Job, models: ModelCache) -> CompiledModel:
+    """Import, graph pipeline, kernels. What it imports is loaded here: a model found in the cache needs no MLIR."""
+    with WorkerPool(worker_count(), job.target.name) as pool:
+        from accelc.core.context import make_context
+        from accelc.dialects import plan as plan_dialect
+        from accelc.mlir import ir
+        from accelc.passes.kernel_texts import kernel_texts
+
+        with make_context(), ir.Location.unknown():
+            module, store = source.import_model()
+            require_sizes(module)
+            # Verified at the end alone: a pass that leaves something invalid is found by replaying with accelc-opt.
+            pipeline = job.target.graph_pipeline(job.machine, job.options)
+            pipeline.run(module, PassContext(store=store), verify_each=False)
+            plan = plan_dialect.export(module.operation)
+            require_memory(plan, job.machine)
+            texts = kernel_texts(module.operation)
+            code = compile_kernels(
+                pool, texts, job.target, job.machine_name, _fingerprint(job), job.options, models.cache
+            )
+            stats = native_fractions(module.operation, plan)
+    constants = models.evaluate(store, plan)
+    return CompiledModel(job.target.name, job.machine.to_json(), job.options.to_json(), plan, code, constants, stats)
 
 
 def worker_count() -> int:
@@ -233,9 +228,7 @@ def run_stage(
     return outputs
 
 
-def cost(
-    model: Any, target: str, *, dims: Mapping[str, int] | None = None, precision: str | None = None
-) -> Any:
+def cost(model: Any, target: str, *, dims: Mapping[str, int] | None = None, precision: str | None = None) -> Any:
     """What the target's cost model says of a model: an `accelc.cost.model.CostReport`."""
     from accelc.core.context import make_context
     from accelc.mlir import ir

@@ -8,7 +8,7 @@ from accelc.core.pipeline import Pipeline, Stage
 from accelc.core.target import CompileOptions, KernelCode, Target
 from accelc.targets.host.cpu import MACHINES, Cpu, cpu
 
-# Both compute f32 in f32. `fast` also takes Winograd's form of convolutions, whose rounding errors are some ten times larger.
+# Both compute f32 in f32. `fast` also takes Winograd's form of convolutions: rounding errors some ten times larger.
 _PRECISIONS = ("fast", "strict")
 
 
