@@ -46,6 +46,12 @@ DTYPES = {
 OPTIONS = CompileOptions("bf16")
 
 
+@functools.cache
+def context() -> Any:
+    """One context for all tests of a process: making one takes longer than compiling a kernel."""
+    return make_context()
+
+
 def random_arrays(specs: Sequence[Spec], seed: int = 0) -> list[Array]:
     """Normal floats, small non-negative integers, random booleans."""
     rng = np.random.default_rng(seed)
@@ -81,7 +87,7 @@ def nn_module(specs: Sequence[Spec], body: Body, *, fused: bool) -> Any:
 
 def reference(specs: Sequence[Spec], body: Body, arrays: Sequence[Array]) -> list[Array]:
     """What the ops compute, by the interpreter on `nn`."""
-    with make_context(), ir.Location.unknown():
+    with context(), ir.Location.unknown():
         module = nn_module(specs, body, fused=False)
         named = {f"x{i}": a for i, a in enumerate(arrays)}
         return list(interpreter.run(module, named, Store()).values())
@@ -131,7 +137,7 @@ def machine_named(name: str, **levels: float) -> Any:
 
 def outline(specs: Sequence[Spec], body: Body) -> tuple[Plan, list[KernelText]]:
     """The plan and the kernels (as text) of one fusion."""
-    with make_context(), ir.Location.unknown():
+    with context(), ir.Location.unknown():
         module = nn_module(specs, body, fused=True)
         Pipeline((NnOutline(), NnToLinalg(), PlanMemory())).run(module, PassContext(store=Store()))
         return plan.export(module.operation), kernel_texts(module.operation)
@@ -150,7 +156,7 @@ def compile_kernel(specs: Sequence[Spec], body: Body, machine: Any) -> Compiled:
 
 def compile_text(text: str, machine: Any) -> KernelCode:
     """Compiles the text of one kernel."""
-    with make_context(), ir.Location.unknown():
+    with context(), ir.Location.unknown():
         module = ir.Module.parse(text)
         kernel_pipeline(machine, OPTIONS).run(module)
         return emit(module, machine, OPTIONS)
@@ -159,7 +165,7 @@ def compile_text(text: str, machine: Any) -> KernelCode:
 def tiled_results(specs: Sequence[Spec], body: Body, machine: Any, arrays: Sequence[Array]) -> list[Array]:
     """What the `tiled` stage computes on the reference interpreter (single-kernel bodies)."""
     _, (job,) = outline(specs, body)
-    with make_context(), ir.Location.unknown():
+    with context(), ir.Location.unknown():
         module = ir.Module.parse(job.text)
         kernel_pipeline(machine, OPTIONS).run(module, stop_after="tiled")
         entry = kernel_entry(next(kernel for _, kernel in kernels_of(module)))

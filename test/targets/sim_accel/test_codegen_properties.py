@@ -29,7 +29,7 @@ from accelc.targets.sim_accel import encoding
 from accelc.targets.sim_accel.isa import Instruction
 from accelc.targets.sim_accel.simulator import SimulationError, Simulator
 
-QUICK = settings(max_examples=15, deadline=None, derandomize=True)
+QUICK = settings(max_examples=12, deadline=None, derandomize=True)
 MACHINES = st.sampled_from(["cloud", "edge"])
 
 
