@@ -38,11 +38,11 @@ def _abilities(target: dict[str, Any]) -> str:
 
 def describe_targets() -> list[dict[str, Any]]:
     """All targets as JSON values. One that cannot be loaded says why and does not hide the others."""
-    from accelc.core.target import load_target
+    from accelc.core.target import load_target, target_names
     from accelc.targets import TARGETS
 
     result: list[dict[str, Any]] = []
-    for name in TARGETS:
+    for name in target_names(TARGETS):
         try:
             result.append(_describe(load_target(name, TARGETS)))
         except (Error, ImportError) as error:

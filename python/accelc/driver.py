@@ -29,6 +29,7 @@ from accelc.model_cache import ModelCache
 from accelc.runtime import Executable, load
 from accelc.sizes import require_memory, require_sizes
 from accelc.sources import Source, open_source
+from accelc.targets import TARGETS
 from accelc.workers import WorkerPool
 
 __all__ = ["Job", "compile", "cost", "load", "lower", "lower_module", "resolve", "run_stage"]

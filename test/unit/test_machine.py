@@ -218,3 +218,14 @@ def test_format_keeps_three_digits(value: float) -> None:
         "P": 1e15,
     }
     assert float(number) * scale.get(unit[:-3], 1.0) == pytest.approx(value, rel=6e-3)
+
+
+def test_a_file_names_its_backend_by_its_section(tmp_path: Path) -> None:
+    """Any backend's, a new one's too; [host] stands in every file and names none."""
+    from accelc.core.target import parse_target
+
+    path = tmp_path / "m.toml"
+    path.write_text("schema = 1\n[host]\nrate = 1\n[npu]\nlanes = 4\n")
+    assert parse_target(str(path), ("host", "gpu", "npu")) == ("npu", str(path))
+    with pytest.raises(MachineError, match=r"m.toml: has no section .* it must have one of \[gpu\]"):
+        parse_target(str(path), ("host", "gpu"))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from accelc.core.diagnostics import UsageError
+from accelc.core.diagnostics import MachineError, UsageError
 from accelc.core.plan import Plan
 
 
@@ -113,33 +114,39 @@ class Target:
     executor_options: tuple[str, ...] = ()
 
 
-def parse_target(spec: str) -> tuple[str, str | None]:
-    """``backend:machine`` as (backend, machine or None); a path of a TOML file names its own backend."""
+def target_names(table: Mapping[str, str]) -> tuple[str, ...]:
+    """The targets there are: those of ``table``, then those that installed packages name as entry points."""
+    others = {point.name for point in importlib.metadata.entry_points(group="accelc.targets")}
+    return (*table, *sorted(others - table.keys()))
+
+
+def parse_target(spec: str, backends: Sequence[str]) -> tuple[str, str | None]:
+    """``backend:machine`` as (backend, machine or None); a path of a TOML file names its own, one of ``backends``."""
     if spec.endswith(".toml") and ":" not in spec:
-        return backend_of_file(spec), spec
+        return backend_of_file(spec, backends), spec
     backend, _, machine = spec.partition(":")
     return backend, machine or None
 
 
-def backend_of_file(path: str) -> str:
-    """Which backend a machine file is for: the one whose section it holds."""
-    import tomllib
+def backend_of_file(path: str, backends: Sequence[str]) -> str:
+    """Which of ``backends`` a machine file is for: the one whose section it holds.
 
+    Raises UsageError if the file cannot be read, MachineError if it is no TOML or has no backend's section.
+    """
     try:
         with open(path, "rb") as f:
             data = tomllib.load(f)
     except OSError as error:
         raise UsageError(f"machine file '{path}' cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        from accelc.core.diagnostics import MachineError
-
         raise MachineError(f"{path}: not valid TOML: {error}") from None
-    for backend in ("sim_accel", "gpu"):
+    # Every description has [host], the computer around the machine: it does not say what the machine is.
+    described = [name for name in backends if name != "host"]
+    for backend in described:
         if backend in data:
             return backend
-    from accelc.core.diagnostics import MachineError
-
-    raise MachineError(f"{path}: has neither a [sim_accel] nor a [gpu] section, so it names no backend")
+    sections = ", ".join(f"[{name}]" for name in described)
+    raise MachineError(f"{path}: has no section that names its backend; it must have one of {sections}")
 
 
 def load_target(name: str, table: Mapping[str, str]) -> Target:
@@ -150,7 +157,7 @@ def load_target(name: str, table: Mapping[str, str]) -> Target:
     target = find_entry(name, table, "accelc.targets")
     if target is None:
         raise UsageError(
-            f"there is no target '{name}'", notes=(f"targets: {', '.join(sorted(table))}", "run: accelc targets")
+            f"there is no target '{name}'", notes=(f"targets: {', '.join(sorted(target_names(table)))}", "run: accelc targets")
         )
     assert isinstance(target, Target)
     return target
