@@ -362,6 +362,32 @@ def test_analysis_reads_linalg() -> None:
     assert (pool.kind, pool.vector_ops, pool.special_ops) == ("reduction", 4 * 4 * 16 * 4, 4 * 4 * 16 * 4)
 
 
+LOOKUPS = """
+module @rows attributes {accelc.device = "host"} {
+  func.func @entry(%x: tensor<1000xf32>, %i: tensor<6xi64>, %out: tensor<10xf32>)
+      -> tensor<10xf32> attributes {accelc.num_outputs = 1 : i64} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c6 = arith.constant 6 : index
+    %r = scf.for %k = %c0 to %c6 step %c1 iter_args(%o = %out) -> (tensor<10xf32>) {
+      %a = tensor.extract %i[%k] : tensor<6xi64>
+      %j = arith.index_cast %a : i64 to index
+      %v = tensor.extract %x[%j] : tensor<1000xf32>
+      %n = tensor.insert %v into %o[%k] : tensor<10xf32>
+      scf.yield %n : tensor<10xf32>
+    }
+    return %r : tensor<10xf32>
+  }
+}
+"""
+
+
+def test_elements_read_in_loops_count_once_a_round() -> None:
+    with ir.Context(), ir.Location.unknown():
+        work = kernel_works(ir.Module.parse(f"module {{ {LOOKUPS} }}"))["rows"]
+    assert [o.touched for o in work.inputs] == [6 * 4, 6 * 8]
+
+
 def _report(**fields: Any) -> CostReport:
     plan, named = chain([pointwise(1000, arith_addf=1)], ["target"])
     named["k0"] = KernelWork(**{**named["k0"].__dict__, **fields})

@@ -315,12 +315,38 @@ def _touched(argument: Any, *, is_output: bool) -> int:
         if o.name == "tensor.extract_slice":
             touched += _nbytes(o.results[0].type)
         elif o.name == "tensor.extract":
-            generic = o.parent
-            shapes = [_shape(v.type) for v in generic.operands]
-            touched += math.prod(_domain(_maps(generic), shapes)) * _element_bytes(argument.type)
+            times = _times(o)
+            if times is None:
+                return whole
+            touched += times * _element_bytes(argument.type)
         else:
             return whole
     return min(whole, touched)
+
+
+def _times(o: Any) -> int | None:
+    """How often an op runs in its kernel, by the generics and ``scf.for`` around it; None where data decides."""
+    times = 1
+    parent = o.parent
+    while parent is not None and parent.name != "func.func":
+        if parent.name == "linalg.generic":
+            times *= math.prod(_domain(_maps(parent), [_shape(v.type) for v in parent.operands]))
+        elif parent.name == "scf.for":
+            bounds = [b for b in map(_constant_index, list(parent.operands)[:3]) if b is not None]
+            if len(bounds) != 3:
+                return None
+            times *= len(range(*bounds))
+        else:
+            return None
+        parent = parent.parent
+    return times
+
+
+def _constant_index(value: Any) -> int | None:
+    owner = value.owner
+    if not isinstance(owner, ir.OpView | ir.Operation) or owner.operation.name != "arith.constant":
+        return None
+    return int(ir.IntegerAttr(owner.operation.attributes["value"]).value)
 
 
 def _is_returned(value: Any) -> bool:
