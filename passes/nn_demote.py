@@ -80,15 +80,17 @@ class _Demoter:
         block = body_of(old)
         operands = [self._operand(v, a) for v, a in zip(old.operands, block.arguments, strict=True)]
         inner = list(block.operations)
+        # What the model itself stores as the format is none of this pass's business.
+        narrowed = [a for a, v in zip(block.arguments, operands, strict=True) if a.type != v.type]
         for argument, value in zip(block.arguments, operands, strict=True):
             if argument.type != value.type:
                 argument.set_type(value.type)
         if all(name_of(op) in MOVEMENT or name_of(op) in VIEWS or name_of(op) in _NEUTRAL for op in inner):
             self._move_narrow(inner)
         else:
-            self._compute_wide(block, inner)
+            self._compute_wide(block, inner, narrowed)
         terminator = inner[-1].operation
-        kept = [_reaches_return(v) for v in old.results]
+        kept = [_dtype(v) if _reaches_return(v) else None for v in old.results]
         yielded = [self._result(v, k, terminator) for v, k in zip(terminator.operands, kept, strict=True)]
         self._rebuild(old, block, operands, yielded)
 
@@ -129,9 +131,9 @@ class _Demoter:
                 operation.attributes["operandSegmentSizes"] = op_class(name).segments(types, [])["operandSegmentSizes"]
             _retype(operation.results[0], self.dtype)
 
-    def _compute_wide(self, block: Any, inner: list[Any]) -> None:
-        """Arguments are widened for all but contractions, whose operands are narrowed."""
-        for argument in block.arguments:
+    def _compute_wide(self, block: Any, inner: list[Any], narrowed: list[Value]) -> None:
+        """The ``narrowed`` arguments are widened for all but contractions, whose operands are narrowed."""
+        for argument in narrowed:
             if _dtype(argument) != self.dtype or not argument.type.has_static_shape:
                 continue
             others = [use for use in argument.uses if use.owner.operation.name.removeprefix("nn.") not in CONTRACTIONS]
@@ -149,9 +151,9 @@ class _Demoter:
                     if _dtype(value) == WIDE:
                         operation.operands[i] = nn.build.cast(value, dtype=self.dtype, saturate=False)
 
-    def _result(self, value: Value, kept: bool, terminator: Any) -> Value:
-        """What is yielded for ``value``: rounded, unless the model returns it."""
-        wanted = WIDE if kept else self.dtype
+    def _result(self, value: Value, kept: str | None, terminator: Any) -> Value:
+        """What is yielded for ``value``: rounded, unless the model returns it (as ``kept``)."""
+        wanted = kept or self.dtype
         if _dtype(value) == wanted or _dtype(value) not in (WIDE, self.dtype):
             return value
         with terminator.location, ir.InsertionPoint(terminator):
