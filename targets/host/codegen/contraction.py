@@ -112,7 +112,8 @@ class ContractionWriter:
         return tuple(p.coefficient(variable) for p in self.shape.epilogue.loads)
 
     def _tile(self) -> RegisterTile:
-        tile = register_tile(self.row.extent, self.column.extent, element_bytes(self.element), self.kw.cpu)
+        apart = self.row.a * element_bytes(self.shape.core.op.inputs[self.shape.a].element)
+        tile = register_tile(self.row.extent, self.column.extent, element_bytes(self.element), self.kw.cpu, apart)
         return tile if self.shape.panels is None else RegisterTile(tile.rows, self.shape.panels.tile)
 
     def _place(self, operand: int) -> tuple[Memory, Linear]:
