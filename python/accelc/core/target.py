@@ -95,6 +95,8 @@ class Target:
     emit: from a lowered kernel module to code; None for a target that is only costed.
     default_precision / precisions: the numerics policy's default and what may be asked for.
     cost: predicts what a module at the `kernels` stage costs on the machine.
+    unsupported: the `nn` ops (without ``nn.``) that the machine cannot do and the host does instead, with the reason.
+    disassemble: a kernel's code as text, for ``accelc inspect``.
     executor_options: names of the options that its executor takes, besides threads.
     """
 
@@ -156,9 +158,8 @@ def load_target(name: str, table: Mapping[str, str]) -> Target:
     """
     target = find_entry(name, table, "accelc.targets")
     if target is None:
-        raise UsageError(
-            f"there is no target '{name}'", notes=(f"targets: {', '.join(sorted(target_names(table)))}", "run: accelc targets")
-        )
+        names = ", ".join(sorted(target_names(table)))
+        raise UsageError(f"there is no target '{name}'", notes=(f"targets: {names}", "run: accelc targets"))
     assert isinstance(target, Target)
     return target
 
