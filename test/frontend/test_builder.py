@@ -292,6 +292,9 @@ WRONG: dict[str, tuple[Callable[..., Any], type[accelc.Error], str]] = {
     "split": (lambda x: ab.split(x, 2, axis=1), UsageError, "into 2 equal parts"),
     "object": (lambda x: x + "one", UsageError, "got str"),
     "dtype": (lambda x: x.astype("complex64"), UsageError, "no element type"),
+    "mask": (lambda x: x[x > 0], UsageError, r"(?s)test_builder\.py:\d+.*must be integers.*ab\.where"),
+    "list": (lambda x: x[[0, 2]], UsageError, "index 2 is out of range along axis 0"),
+    "tensors": (lambda x: (x, [x, x + 1]), UsageError, "got a list of tensors"),
     "nothing": (lambda x: None, UsageError, "returns no tensor"),
 }
 
@@ -306,6 +309,23 @@ def test_errors_name_the_user_s_line(name: str) -> None:
 def test_tensors_exist_only_while_tracing() -> None:
     with pytest.raises(UsageError, match="only while a function is traced"):
         ab.parameter(np.ones(3)) + 1
+
+
+def test_tensors_of_another_trace_are_refused() -> None:
+    kept: list[ab.Tensor] = []
+    ab.trace(lambda x: kept.append(x + 1) or x, ab.Spec(("n", 3)))
+    assert kept[0].type.shape == (None, 3)
+    for use in (lambda x: kept[0] + x, lambda x: kept[0], lambda x: ab.broadcast_to(x, kept[0].shape)):
+        with pytest.raises(UsageError, match=r"test_builder\.py:\d+.*of another trace"):
+            ab.trace(use, ab.Spec((2, 3)))
+    with pytest.raises(UsageError, match="only while a function is traced"):
+        kept[0].sum()
+
+
+def test_known_indices_count_from_the_back_too() -> None:
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    model = ab.trace(lambda x: ab.take(x[[-1, 0]], np.array([[-1], [1]]), axis=1), ab.Spec((2, 3)))
+    np.testing.assert_array_equal(run(model, x)[0], np.take(x[[-1, 0]], [[-1], [1]], axis=1))
 
 
 def test_two_parameters_of_one_name() -> None:

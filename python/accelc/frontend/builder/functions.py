@@ -184,9 +184,12 @@ def clip(x: Operand, low: float | None = None, high: float | None = None) -> Ten
 
 
 @traced
-def cast(x: Operand, dtype: DType | str) -> Tensor:
-    """x in another element type."""
-    return Tensor(cast_value(as_value(x), dtype_name(dtype)))
+def cast(x: Operand, dtype: DType | str, *, saturate: bool = False) -> Tensor:
+    """x in another element type; ``saturate`` takes what is out of range to the nearest bound (see `nn.cast`)."""
+    value = as_value(x)
+    if saturate:
+        return Tensor(build.cast(value, dtype=dtype_name(dtype), saturate=True))
+    return Tensor(cast_value(value, dtype_name(dtype)))
 
 
 # Shapes.
@@ -439,11 +442,34 @@ def log_softmax(x: Operand, axis: int = -1) -> Tensor:
 
 @traced
 def take(x: Operand, indices: Operand, axis: int = 0) -> Tensor:
-    """Slices of x along ``axis`` at integer indices in [0, size)."""
-    value, idx = as_value(x), as_value(indices)
-    if nn.tensor_type(idx).dtype not in ("si32", "si64"):
+    """Slices of x along ``axis`` at integer indices: those of a traced tensor in [0, size), others as numpy's."""
+    value = as_value(x)
+    source = nn.tensor_type(value)
+    axis = normalize_axis(axis, source.rank)
+    if not isinstance(indices, Tensor):
+        indices = _resolved(indices, source, axis)
+    idx = as_value(indices)
+    dtype = nn.tensor_type(idx).dtype
+    if not nn.is_integer(dtype):
+        raise UsageError(
+            f"indices into {source} must be integers, got {nn.tensor_type(idx)}",
+            node=caller(),
+            notes=("how many elements a mask takes is known only when the model runs; ab.where chooses by value",),
+        )
+    if dtype not in ("si32", "si64"):
         idx = build.cast(idx, dtype="si64")
-    return Tensor(build.gather(value, idx, axis=normalize_axis(axis, nn.tensor_type(value).rank)))
+    return Tensor(build.gather(value, idx, axis=axis))
+
+
+def _resolved(indices: Any, source: nn.TensorType, axis: int) -> Any:
+    """Indices known now, counted from the front. Raises UsageError where one is out of range."""
+    array, size = np.asarray(indices), source.shape[axis]
+    if array.dtype.kind not in "iu" or size is None:
+        return indices
+    for index in (array.min(initial=0), array.max(initial=-size)):
+        if not -size <= index < size:
+            raise UsageError(f"index {index} is out of range along axis {axis} of {source}", node=caller())
+    return np.where(array < 0, array + size, array)
 
 
 @traced

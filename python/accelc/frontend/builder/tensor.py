@@ -130,8 +130,8 @@ def traced(fn: Callable[P, R]) -> Callable[P, R]:
 class Size:
     """An unknown size of a tensor; it can be given to ``reshape`` and ``broadcast_to``."""
 
-    def __init__(self, value: Any, axis: int) -> None:
-        self.value = value
+    def __init__(self, of: Tensor, axis: int) -> None:
+        self.of = of
         self.axis = axis
 
     def __repr__(self) -> str:
@@ -147,21 +147,31 @@ class Tensor:
 
     def __init__(self, value: Any) -> None:
         self._value = value
+        # MLIR frees a value with its module: it is not looked at once its trace is over.
+        self._trace = _CURRENT.get()
+        self._type = None if value is None else nn.tensor_type(value)
 
     @property
     def value(self) -> Any:
-        """The MLIR value."""
+        """The MLIR value. Raises UsageError outside of the trace that made it."""
+        if self._trace is not current():
+            raise UsageError(
+                f"a tensor of another trace ({self.type}) is used",
+                node=caller(),
+                notes=("a traced function takes tensors as its inputs; constants are arrays or ab.parameter(...)",),
+            )
         return self._value
 
     @property
     def type(self) -> nn.TensorType:
-        """Shape and element type."""
-        return nn.tensor_type(self.value)
+        """Shape and element type, known outside of the trace too."""
+        assert self._type is not None
+        return self._type
 
     @property
     def shape(self) -> tuple[Any, ...]:
         """The sizes; an unknown one is an object that ``reshape`` takes."""
-        return tuple(Size(self.value, i) if s is None else s for i, s in enumerate(self.type.shape))
+        return tuple(Size(self, i) if s is None else s for i, s in enumerate(self.type.shape))
 
     @property
     def dtype(self) -> DType:
@@ -293,9 +303,15 @@ def as_value(x: Any, dtype: str | None = None) -> Any:
     if isinstance(x, bool | int | float):
         return build.constant(x, dtype or {bool: "i1", int: "si64", float: "f32"}[type(x)])
     if isinstance(x, Size):
-        return build.dim(x.value, axis=x.axis)
+        return build.dim(x.of.value, axis=x.axis)
     if not isinstance(x, np.ndarray | np.generic | list | tuple):
         raise UsageError(f"expected a tensor, an array or a number, got {type(x).__name__}", node=caller())
+    if _holds_tensor(x):
+        raise UsageError(
+            f"expected a tensor, got a {type(x).__name__} of tensors",
+            node=caller(),
+            notes=("ab.stack and ab.concat make one tensor of several",),
+        )
     array = _as_array(x, None)
     if array.size <= MAX_CONSTANT_ELEMENTS:
         return build.constant(array)
@@ -303,6 +319,10 @@ def as_value(x: Any, dtype: str | None = None) -> Any:
     name = f"const{len(trace.store)}"
     trace.store.add(name, array)
     return build.weight(name, nn.TensorType(array.shape, dtype_of_array(array)))
+
+
+def _holds_tensor(x: Any) -> bool:
+    return isinstance(x, list | tuple) and any(isinstance(v, Tensor) or _holds_tensor(v) for v in x)
 
 
 def cast_value(value: Any, dtype: str) -> Any:
