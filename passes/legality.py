@@ -101,8 +101,3 @@ def _check_kernel(kernel: Any, stage: str, where: str) -> None:
 def _check_op(op: Any, allowed: tuple[str, ...], forbidden: frozenset[str], stage: str, where: str) -> None:
     if not op.name.startswith(allowed) or op.name in forbidden:
         raise InternalError(f"'{op.name}' at {op.location} may not stand in {where} at the stage '{stage}'")
-
-
-def check_legal(module: Any, stage: str) -> None:
-    """`check` with the module first."""
-    check(stage, module)

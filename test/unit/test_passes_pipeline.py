@@ -17,10 +17,9 @@ from accelc.core.pipeline import Pipeline, Stage
 from accelc.dialects import plan
 from accelc.dialects.nn import TensorType
 from accelc.mlir import ir
-from accelc.passes import PASS_MODULES, kernels_of
+from accelc.passes import PASS_MODULES, kernels_of, legality
 from accelc.passes.layout.propagate import inverse
 from accelc.passes.layout.regroup import regroup
-from accelc.passes.legality import check_legal
 from accelc.passes.nn_outline import NnOutline
 from accelc.passes.nn_to_linalg import NnToLinalg
 from accelc.passes.pipelines import GraphOptions, graph_passes
@@ -94,7 +93,7 @@ def test_legality_names_the_op() -> None:
     with make_context(), ir.Location.unknown():
         model = passes_models.make("mlp")
         with pytest.raises(InternalError, match=r"nn\.weight"):
-            check_legal(model.module, "kernels")
+            legality.check("kernels", model.module)
 
 
 def test_regroup_against_numpy() -> None:

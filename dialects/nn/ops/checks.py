@@ -49,12 +49,6 @@ def need_same_dtype(*types: TensorType) -> None:
             fail(f"needs operands of one element type, got {', '.join(map(str, types))}")
 
 
-def need_rank(t: TensorType, rank: int, what: str) -> None:
-    """``t`` must have ``rank`` dimensions."""
-    if len(t.shape) != rank:
-        fail(f"needs {what} of rank {rank}, got {t}")
-
-
 def need_shape(t: TensorType, shape: Shape, what: str) -> None:
     """``t`` must have ``shape``."""
     if not shapes_agree(t.shape, shape):

@@ -225,10 +225,6 @@ class Machine(Schema):
         """Seconds as cycles of this machine's clock."""
         return seconds * self.clock
 
-    def per_cycle(self, per_second: float) -> float:
-        """A rate or bandwidth per second as one per cycle."""
-        return per_second / self.clock
-
     def to_json(self) -> dict[str, Any]:
         """The resolved description in base units; `MachineFamily.from_json` reads it back to an equal machine."""
         data = self.model_dump(mode="json", by_alias=True, exclude={"section"})

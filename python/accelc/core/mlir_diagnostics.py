@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from accelc.core.diagnostics import Error, InternalError, InvalidIRError
+from accelc.core.diagnostics import Error, InternalError
 from accelc.mlir import ir
 
 # How MLIR names the source of text that was parsed from memory.
@@ -123,21 +123,6 @@ def summarize(diagnostics: Sequence[Diagnostic]) -> tuple[str, tuple[str, ...]]:
     lines = [note.message for note in first.notes if not note.message.startswith("see current operation")]
     lines += [d.header() for d in rest[:8]]
     return f"{first.message}{where}", tuple(lines)
-
-
-def parse_module(text: str | bytes) -> Any:
-    """Parses a module (text, or bytecode) in the current context.
-
-    Raises InvalidIRError naming the place, or InternalError if one of our verifiers itself fails.
-    """
-    with capture(ir.Context.current) as found:
-        try:
-            return ir.Module.parse(text)
-        except ir.MLIRError:
-            message, notes = summarize(found)
-            raise InvalidIRError(message or "the IR does not parse", notes=notes) from None
-        except Exception as error:
-            raise InternalError(f"a verifier failed: {type(error).__name__}: {error}") from error
 
 
 def verify(op: Any) -> list[Diagnostic]:

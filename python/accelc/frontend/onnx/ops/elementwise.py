@@ -8,7 +8,6 @@ import math
 import numpy as np
 
 from accelc.dialects import nn
-from accelc.frontend.onnx.build import Builder
 from accelc.frontend.onnx.registry import Node, handler
 from accelc.frontend.onnx.values import Value
 
@@ -145,11 +144,6 @@ def variadic(n: Node) -> Value:
 def where(n: Node) -> Value:
     """One of two, as a condition says."""
     return n.b.select(n.x(0), n.x(1), n.x(2))
-
-
-def is_lowest(b: Builder, value: Value) -> bool:
-    """Whether a known scalar is the lowest of its type, so that it bounds nothing."""
-    return value.array is not None and value.array.size == 1 and _limits(value.dtype)[0] == float(value.array.item())
 
 
 def _limits(dtype: str) -> tuple[float, float]:
