@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from accelc.core.store import Store
 from accelc.sources import Source, file_digest
 
 Array = np.ndarray[Any, Any]
+
+# What an entry's stats say of the files besides the model: hashes by name.
+_EXTERNAL = "external_files"
 
 
 class ModelCache:
@@ -34,7 +39,6 @@ class ModelCache:
         self._source = source
         digest = source.digest() if cache is not None else None
         self._key = cache.key("model", {**identity, "source": digest}, "") if cache is not None and digest else None
-        self._found: CompiledModel | None = None
 
     def find(self) -> CompiledModel | None:
         """The model as it was compiled before, or None."""
@@ -43,20 +47,25 @@ class ModelCache:
         started = time.perf_counter()
         path = self.cache.find(self._key)
         model = self._open(path) if path is not None else None
-        if model is not None and not self._same_external_files(model.stats.get("external_files", {})):
-            model = None
         self.hit = model is not None
         self.io_seconds += time.perf_counter() - started
         return model
 
     def _open(self, path: Path) -> CompiledModel | None:
-        """The model in an entry of the cache; a damaged entry is dropped, and means compiling again."""
+        """The model in an entry of the cache, where it was made from the same external data.
+
+        A damaged entry is dropped, and means compiling again; one that another process drops meanwhile means that too.
+        """
         assert self.cache is not None and self._key is not None
         try:
-            return open_model(path)
+            model = open_model(path)
         except ArtifactError:
             self.cache.remove(self._key)
             return None
+        stats = dict(model.stats)
+        files = stats.pop(_EXTERNAL, {})
+        same = all(file_digest_hex(self._source.folder / name) == digest for name, digest in files.items())
+        return replace(model, stats=stats) if same else None
 
     def evaluate(self, store: Store, plan: Plan) -> dict[str, Array]:
         """The constants that the plan uses, evaluated."""
@@ -72,20 +81,20 @@ class ModelCache:
         if self.cache is None or self._key is None:
             return model
         started = time.perf_counter()
-        files = {path: file_digest_hex(path) for path in self._source.external_files()}
-        kept = CompiledModel(**{**model.__dict__, "stats": {**model.stats, "external_files": files}})
+        # By name in the model's folder: a copy elsewhere may have other data.
+        folder = self._source.folder
+        files = {os.path.relpath(p, folder): file_digest_hex(Path(p)) for p in self._source.external_files()}
+        kept = replace(model, stats={**model.stats, _EXTERNAL: files})
         path = self.cache.add(self._key, lambda temporary: save_model(temporary, kept))
-        self.io_seconds += time.perf_counter() - started
         # A cache that is too small, or gone meanwhile, keeps nothing: the model in memory is as good.
-        return open_model(path) if path is not None else model
+        found = self._open(path) if path is not None else None
+        self.io_seconds += time.perf_counter() - started
+        return found or model
 
-    def _same_external_files(self, files: Mapping[str, str]) -> bool:
-        return all(file_digest_hex(path) == digest for path, digest in files.items())
 
-
-def file_digest_hex(path: str) -> str:
+def file_digest_hex(path: Path) -> str:
     """SHA-256 of a file as hexadecimal digits; empty if the file is gone."""
     try:
-        return file_digest(Path(path)).hex()
+        return file_digest(path).hex()
     except InvalidModelError:
         return ""

@@ -39,6 +39,11 @@ class Source(ABC):
         """Paths of further files that hold the model's data, known after `import_model`."""
         return ()
 
+    @property
+    def folder(self) -> Path:
+        """The folder in which those files lie."""
+        return Path()
+
     def _digest_of(self, *parts: bytes) -> str:
         h = hashlib.sha256(repr(sorted(self.dims.items())).encode())
         for part in parts:
@@ -81,6 +86,10 @@ class OnnxSource(Source):
 
     def external_files(self) -> tuple[str, ...]:
         return self._external
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent if self.path is not None else Path()
 
 
 class BuiltSource(Source):
