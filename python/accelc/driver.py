@@ -236,7 +236,9 @@ def cost(model: Any, target: str, *, dims: Mapping[str, int] | None = None, prec
 
     job = resolve(target, precision)
     if job.target.cost is None:
-        raise UnsupportedError(f"target '{job.target.name}' has no cost model")
+        raise UnsupportedError(
+            f"target '{job.target.name}' has no cost model", notes=("which targets have one: accelc targets",)
+        )
     with make_context(), ir.Location.unknown():
         module, store = open_source(model, dims or {}).import_model()
         lower_module(module, store, job, "kernels")
