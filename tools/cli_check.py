@@ -144,7 +144,7 @@ def _show(model: str, found: dict[str, Any]) -> None:
         for item in found["host"]:
             t.add_row(item["kernel"], ", ".join(item["nodes"]), item["reason"])
         out.print(t)
-    elif not target.startswith("host"):
+    elif target.partition(":")[0] != "host":
         out.print("nothing is placed on the host")
     if found["slow"]:
         t = table("kernel", ">time", ">share", "why", "nodes", title="Slower than the machine's peak")

@@ -69,14 +69,15 @@ RUN = ("--dim", "batch=4", "--inputs", "in.npz", "--expect", "out.npz")
 
 
 def test_help_answers_at_once() -> None:
-    times = []
+    """In less than twice the time that importing numpy alone takes: nothing heavy is loaded for it."""
+    times: dict[str, list[float]] = {"help": [], "numpy": []}
     for _ in range(3):
-        started = time.perf_counter()
-        result = subprocess.run([sys.executable, "-m", "accelc.tools.accelc", "--help"], capture_output=True, text=True)
-        times.append(time.perf_counter() - started)
-        assert result.returncode == 0
+        for what, command in (("numpy", ["-c", "import numpy"]), ("help", ["-m", "accelc.tools.accelc", "--help"])):
+            started = time.perf_counter()
+            result = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True)
+            times[what].append(time.perf_counter() - started)
     assert all(command in result.stdout for command in ("compile", "run", "compare", "check", "inspect", "targets"))
-    assert min(times) < 0.5
+    assert min(times["help"]) < 2 * min(times["numpy"])
 
 
 def test_run_says_what_the_contract_says(model: str, arrays: tuple[str, str]) -> None:
