@@ -138,7 +138,7 @@ class CostReport:
             "source": self.source,
             "seconds": self.seconds,
             "throughput": 1 / self.seconds if self.seconds else None,
-            "cycles": self.seconds * self.clock,
+            "cycles": round(self.seconds * self.clock),
             "energy_j": self.energy,
             "energy_limit_j": self.energy_limit,
             "energy_parts_j": self.energy_parts,
