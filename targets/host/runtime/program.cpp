@@ -1,6 +1,7 @@
 #include "program.h"
 
-#include <chrono>
+#include <algorithm>
+#include <bit>
 #include <cstring>
 
 #if defined(__x86_64__)
@@ -14,6 +15,11 @@ namespace {
 constexpr std::uint32_t kWorkspace = UINT32_MAX;
 // About 20 microseconds of spinning: longer than the skew between threads in a step, shorter than a time slice.
 constexpr int kSpins = 1000;
+
+// Bits of the lower half of Program::claims_.
+constexpr int kMostPieces = 32;
+
+using Clock = std::chrono::steady_clock;
 
 inline void relax() {
 #if defined(__x86_64__)
@@ -35,18 +41,12 @@ void spin_then_yield(Done done) {
 
 }  // namespace
 
-void Barrier::wait() {
-  const std::uint32_t phase = phase_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    phase_.store(phase + 1, std::memory_order_release);
-    return;
-  }
-  spin_then_yield([&] { return phase_.load(std::memory_order_acquire) != phase; });
-}
-
 Program::Program(int threads, std::size_t buffers)
-    : threads_(threads), buffers_(buffers, nullptr), workspaces_(threads, nullptr), args_(threads), barrier_(threads) {
+    : threads_(threads),
+      pieces_(std::min(threads, kMostPieces)),
+      buffers_(buffers, nullptr),
+      workspaces_(threads, nullptr),
+      args_(threads) {
   for (int t = 1; t < threads_; ++t) pool_.emplace_back([this, t] { work(t); });
 }
 
@@ -87,31 +87,65 @@ void Program::link() {
   stale_ = false;
 }
 
-void Program::run_thread(int thread, double* seconds) {
-  using Clock = std::chrono::steady_clock;
-  void** args = args_[thread].data();
+void Program::run_piece(const Step& step, int thread, int piece, int pieces) {
+  const std::int64_t begin = step.tiles * piece / pieces;
+  const std::int64_t end = step.tiles * (piece + 1) / pieces;
+  if (begin < end) step.kernel(args_[thread].data() + step.first_arg, begin, end);
+}
+
+void Program::run_alone(double* seconds) {
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    const Step& step = steps_[i];
-    const std::int64_t begin = step.tiles * thread / threads_;
-    const std::int64_t end = step.tiles * (thread + 1) / threads_;
     const auto start = seconds ? Clock::now() : Clock::time_point();
-    if (begin < end) step.kernel(args + step.first_arg, begin, end);
-    if (threads_ > 1) barrier_.wait();
+    run_piece(steps_[i], 0, 0, 1);
     if (seconds) seconds[i] = std::chrono::duration<double>(Clock::now() - start).count();
   }
 }
 
+void Program::run_shared(int thread) {
+  const int own = thread % pieces_;
+  const auto all = static_cast<std::uint32_t>((std::uint64_t{1} << pieces_) - 1);
+  for (;;) {
+    std::uint64_t claims = claims_.load(std::memory_order_acquire);
+    const std::size_t index = claims >> 32;
+    if (index >= steps_.size()) return;
+    const std::uint32_t left = ~static_cast<std::uint32_t>(claims) & all;
+    if (left == 0) {
+      spin_then_yield([&] { return claims_.load(std::memory_order_acquire) >> 32 != index; });
+      continue;
+    }
+    // Its own piece or the next after it, so that a thread finds what it wrote a step ago in its cache.
+    const std::uint32_t after = left & (~std::uint32_t{0} << own);
+    const int piece = std::countr_zero(after ? after : left);
+    if (!claims_.compare_exchange_weak(claims, claims | std::uint64_t{1} << piece, std::memory_order_acq_rel)) continue;
+    run_piece(steps_[index], thread, piece, pieces_);
+    if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) finish_step(index);
+  }
+}
+
+void Program::finish_step(std::size_t index) {
+  if (seconds_) {
+    const auto now = Clock::now();
+    seconds_[index] = std::chrono::duration<double>(now - step_start_).count();
+    step_start_ = now;
+  }
+  unfinished_.store(pieces_, std::memory_order_relaxed);
+  claims_.store(std::uint64_t{index + 1} << 32, std::memory_order_release);
+}
+
 void Program::run(double* seconds) {
   if (stale_) link();
-  if (threads_ > 1) {
-    {
-      std::lock_guard lock(mutex_);
-      generation_.fetch_add(1, std::memory_order_release);
-    }
-    wake_.notify_all();
+  if (threads_ == 1) return run_alone(seconds);
+  seconds_ = seconds;
+  step_start_ = Clock::now();
+  unfinished_.store(pieces_, std::memory_order_relaxed);
+  claims_.store(0, std::memory_order_release);
+  {
+    std::lock_guard lock(mutex_);
+    generation_.fetch_add(1, std::memory_order_release);
   }
-  run_thread(0, seconds);
-  // The last step's barrier means that every thread is done with the table.
+  wake_.notify_all();
+  run_shared(0);
+  // Past the last step, every piece of every step is finished; a thread that wakes up now finds nothing to do.
 }
 
 void Program::work(int thread) {
@@ -124,8 +158,8 @@ void Program::work(int thread) {
       wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
     }
     if (stop_.load()) return;
-    ++seen;
-    run_thread(thread, nullptr);
+    seen = generation_.load(std::memory_order_acquire);
+    run_shared(thread);
   }
 }
 

@@ -1,11 +1,13 @@
 // A program: a table of steps, each a kernel call split into tiles, run by a pool of threads.
 //
-// Every thread takes its share of each step's tiles; a barrier stands between steps. One thread runs the table with no
-// synchronization at all. Nothing here knows of Python or MLIR.
+// A step's tiles are divided into as many pieces as there are threads. A thread takes the piece that is its own, and then
+// any that nobody has begun: on a busy machine no step waits for a thread that has no core. One thread runs the table
+// with no synchronization at all. Nothing here knows of Python or MLIR.
 
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -16,18 +18,6 @@ namespace accelc::host {
 
 // A compiled kernel: computes the tiles [begin, end) from the buffers that `args` points to.
 using Kernel = void (*)(void** args, std::int64_t begin, std::int64_t end);
-
-// A barrier for a fixed number of threads. Waiting threads spin for a while, then yield their core.
-class Barrier {
- public:
-  explicit Barrier(int threads) : threads_(threads) {}
-  void wait();
-
- private:
-  const int threads_;
-  alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<std::uint32_t> phase_{0};
-};
 
 // The table of steps. `args` are indices into the table of buffers, so that rebinding a buffer (an input, say)
 // is one store; the last argument of a kernel is its thread's own workspace.
@@ -58,10 +48,14 @@ class Program {
     std::size_t num_args;
   };
   void link();
-  void run_thread(int thread, double* seconds);
+  void run_alone(double* seconds);
+  void run_shared(int thread);
+  void finish_step(std::size_t index);
+  void run_piece(const Step& step, int thread, int piece, int pieces);
   void work(int thread);
 
   const int threads_;
+  const int pieces_;
   std::vector<Step> steps_;
   std::vector<std::uint32_t> arg_buffers_;  // per argument, its buffer, or kWorkspace
   std::vector<void*> buffers_;
@@ -69,7 +63,13 @@ class Program {
   std::vector<std::vector<void*>> args_;  // per thread, the argument pointers of all steps
   bool stale_ = true;
 
-  Barrier barrier_;
+  // The step that is being run in the upper half, and in the lower half a bit for each of its pieces that was taken.
+  // Steps and arguments change only while the step is past the last.
+  alignas(64) std::atomic<std::uint64_t> claims_{~std::uint64_t{0}};
+  alignas(64) std::atomic<int> unfinished_{0};
+  double* seconds_ = nullptr;
+  std::chrono::steady_clock::time_point step_start_;
+
   std::mutex mutex_;
   std::condition_variable wake_;
   std::atomic<std::uint64_t> generation_{0};
