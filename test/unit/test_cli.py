@@ -111,6 +111,34 @@ def test_check_asks_onnxruntime(model: str) -> None:
     assert report["reference"] == "onnxruntime"
 
 
+def test_check_takes_a_quantized_model_as_it_is_written(tmp_path: Path) -> None:
+    """onnxruntime's own rewrites of such a model round some values to another step."""
+    rng = np.random.default_rng(0)
+    constants = {
+        "s": np.float32(0.03), "z": np.uint8(128), "w": rng.integers(-127, 127, (64, 64)).astype(np.int8),
+        "ws": np.float32(0.01), "wz": np.int8(0), "ys": np.float32(0.06),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node(op, inputs.split(), [output])
+        for op, inputs, output in (
+            ("QuantizeLinear", "x s z", "q"),
+            ("DequantizeLinear", "q s z", "d"),
+            ("DequantizeLinear", "w ws wz", "wd"),
+            ("MatMul", "d wd", "m"),
+            ("QuantizeLinear", "m ys z", "mq"),
+            ("DequantizeLinear", "mq ys z", "y"),
+        )
+    ]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [16, 64]) for name in "xy")
+    stored = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    made = helper.make_model(
+        helper.make_graph(nodes, "g", [x], [y], stored), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+    path = str(tmp_path / "quantized.onnx")
+    onnx.save(made, path)
+    assert as_json("run", path, "--check", "--repeat", "0")["ok"]
+
+
 def test_compile_inspect_run(model: str, arrays: tuple[str, str], tmp_path: Path) -> None:
     summary = as_json("compile", model, "--dim", "batch=4", "-o", "m.accelc")
     assert summary["file_bytes"] == (tmp_path / "m.accelc").stat().st_size
