@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from accelc.core.diagnostics import InternalError, UnsupportedError
-from accelc.dialects import plan
+from accelc.core.diagnostics import InternalError, InvalidIRError, InvalidModelError, UnsupportedError
+from accelc.dialects import nn, plan
 from accelc.mlir import ir
-from accelc.passes.graph import graph_of, kernel_entry, kernels_of
+from accelc.passes.graph import graph_of, kernel_entry, kernels_of, main_function
 
 # Ops whose name starts with one of these may stand in @main; "" as a key is the module's top level.
 MAIN: dict[str, tuple[str, ...]] = {
@@ -67,6 +67,47 @@ def check(stage: str, module: Any) -> None:
             _check_kernel(kernel, stage, f"kernel @{name}")
 
 
+def check_input(stage: str, module: Any, reader: str) -> None:
+    """Holds IR that a user wrote to the table of ``stage``, which ``reader`` (a pass, a pipeline) takes.
+
+    Raises InvalidIRError naming the first op or type that may not be there.
+    """
+    try:
+        if stage == "nn":
+            _check_graph(module.operation)
+        check(stage, module)
+    except InternalError as error:
+        refusal = InvalidIRError(f"{reader} takes the stage '{stage}': {error.message}", notes=error.notes)
+        refusal.location = error.location
+        raise refusal from None
+
+
+def _check_graph(module: Any) -> None:
+    """A graph is one block of ops of `nn` on ranked tensors."""
+    main = main_function(module)
+    if main is None:
+        return
+    name = f"@{main.operation.attributes['sym_name'].value}"
+    if len(main.regions[0].blocks) != 1:
+        raise InternalError(f"the graph {name} has {len(main.regions[0].blocks)} blocks, not one")
+    block = main.regions[0].blocks[0]
+    for argument in block.arguments:
+        _check_tensor(argument.type, f"argument {argument.arg_number} of {name}")
+    for op in block.operations:
+        _check_op(op.operation, MAIN["nn"], frozenset(), "nn", name)
+        for result in op.operation.results:
+            _check_tensor(result.type, f"a result of '{op.operation.name}' at {op.location}")
+
+
+def _check_tensor(t: Any, what: str) -> None:
+    if not isinstance(t, ir.RankedTensorType):
+        raise InternalError(f"{what} is {t}; a graph holds ranked tensors")
+    try:
+        nn.tensor_type(t)
+    except InvalidModelError as error:
+        raise InternalError(f"{what}: {error.message}") from None
+
+
 def _has_main(module: Any) -> bool:
     return _has_function(module, "main")
 
@@ -100,4 +141,6 @@ def _check_kernel(kernel: Any, stage: str, where: str) -> None:
 
 def _check_op(op: Any, allowed: tuple[str, ...], forbidden: frozenset[str], stage: str, where: str) -> None:
     if not op.name.startswith(allowed) or op.name in forbidden:
-        raise InternalError(f"'{op.name}' at {op.location} may not stand in {where} at the stage '{stage}'")
+        error = InternalError(f"'{op.name}' at {op.location} may not stand in {where} at the stage '{stage}'")
+        error.location = op.location
+        raise error

@@ -31,6 +31,7 @@ class NnDecompose(Pass):
 
     name = "nn-decompose"
     summary = "express ops without a kernel of their own by smaller ones"
+    takes = "nn"
     establishes = frozenset({"decomposed"})
 
     def run(self, module: Any, context: PassContext) -> None:

@@ -37,6 +37,7 @@ class NnDemote(Pass):
 
     name = "nn-demote"
     summary = "store values between kernels in a narrower float format"
+    takes = "nn"
     requires = frozenset({"fused"})
     establishes = frozenset({"demoted"})
 

@@ -34,6 +34,7 @@ class NnFold(Pass):
 
     name = "nn-fold"
     summary = "fold constant subexpressions into the store"
+    takes = "nn"
     establishes = frozenset({"folded"})
 
     def run(self, module: Any, context: PassContext) -> None:

@@ -26,6 +26,7 @@ class NnFoldNorms(Pass):
 
     name = "nn-fold-norms"
     summary = "fold batch norm and scales by channel into weights"
+    takes = "nn"
     requires = frozenset({"folded"})
     establishes = frozenset({"norms-folded"})
 

@@ -87,6 +87,7 @@ class NnFuse(Pass):
 
     name = "nn-fuse"
     summary = "group ops into fusions, one kernel each"
+    takes = "nn"
     requires = frozenset({"placed"})
     establishes = frozenset({"fused"})
 

@@ -39,6 +39,7 @@ class NnInferShapes(Pass):
 
     name = "nn-infer-shapes"
     summary = "give symbolic sizes values and refine types"
+    takes = "nn"
     establishes = frozenset({"shapes-inferred", "static-shapes"})
 
     def run(self, module: Any, context: PassContext) -> None:

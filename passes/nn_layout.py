@@ -29,6 +29,7 @@ class NnLayout(Pass):
 
     name = "nn-layout"
     summary = "channels last, and transposes moved and cancelled"
+    takes = "nn"
     requires = frozenset({"simplified"})
     establishes = frozenset({"layout"})
 

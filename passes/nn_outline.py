@@ -36,6 +36,7 @@ class NnOutline(Pass):
 
     name = "nn-outline"
     summary = "cut the graph into kernel modules and a plan"
+    takes = "nn"
     requires = frozenset({"static-shapes"})
     establishes = frozenset({"kernels-outlined"})
 

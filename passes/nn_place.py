@@ -25,6 +25,7 @@ class NnPlace(Pass):
 
     name = "nn-place"
     summary = "place on the host what the target cannot do"
+    takes = "nn"
     establishes = frozenset({"placed"})
     invalidates = frozenset({"fused"})
 

@@ -24,6 +24,7 @@ class NnRecognize(Pass):
 
     name = "nn-recognize"
     summary = "recognize decomposed softmax, norms and activations"
+    takes = "nn"
     requires = frozenset({"simplified"})
     establishes = frozenset({"recognized"})
 

@@ -23,6 +23,7 @@ class NnSimplify(Pass):
 
     name = "nn-simplify"
     summary = "simplify the graph algebraically"
+    takes = "nn"
     establishes = frozenset({"simplified"})
 
     def run(self, module: Any, context: PassContext) -> None:

@@ -137,6 +137,11 @@ class Session:
         return pipeline, replay
 
     def _run_passes(self, pipeline: Pipeline, module: Any, context: PassContext, replay: Replay, number: int) -> None:
+        if self.arguments.target is not None:
+            from accelc.passes.legality import check_input
+
+            stage = self.arguments.start_at or "nn"
+            check_input(stage, module, f"the pipeline of '{self.arguments.target}'")
         pipeline.run(
             module,
             context,

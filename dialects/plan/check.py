@@ -60,6 +60,8 @@ def _signature(kernel: Any) -> list[tuple[tuple[int, ...], str]]:
 
 def _layout(shaped: Any) -> tuple[tuple[int, ...], str]:
     """Shape and element type, the latter without its sign: kernels are signless, plans are not."""
+    if not isinstance(shaped, ir.ShapedType):  # an argument that only kernels at a later stage have
+        return (), str(shaped)
     element = shaped.element_type
     text = f"i{element.width}" if isinstance(element, ir.IntegerType) else str(element)
     return tuple(shaped.shape), text

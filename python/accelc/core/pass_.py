@@ -41,6 +41,7 @@ class Pass(ABC):
     summary: one line for ``--list-passes``.
     requires / establishes / invalidates: facts that order passes. A pipeline is refused when a pass requires
     a fact that nothing before it established, or that something in between invalidated.
+    takes: the stage that the module must be at; IR and pipelines that a user wrote are held to it.
     """
 
     name: ClassVar[str]
@@ -48,6 +49,7 @@ class Pass(ABC):
     requires: ClassVar[frozenset[str]] = frozenset()
     establishes: ClassVar[frozenset[str]] = frozenset()
     invalidates: ClassVar[frozenset[str]] = frozenset()
+    takes: ClassVar[str | None] = None
 
     @abstractmethod
     def run(self, module: Any, context: PassContext) -> None:

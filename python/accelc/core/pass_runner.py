@@ -129,6 +129,8 @@ class Runner:
             self._run_upstream(element)
 
     def _run_pass(self, element: Pass) -> None:
+        if self.user_pipeline and element.takes is not None and default_legality() is not None:
+            importlib.import_module(LEGALITY).check_input(element.takes, self.module, f"pass '{element.name}'")
         with capture(self.module.context) as found:
             try:
                 element.run(self.module, self.context)

@@ -29,6 +29,7 @@ class SimTile(Pass):
 
     name = "sim-tile"
     summary = "tile kernels for the scratchpad of a simulated accelerator"
+    takes = "kernels"
     requires = frozenset({"linalg"})
     establishes = frozenset({"sim-tiled"})
     invalidates = frozenset({"linalg"})
