@@ -232,6 +232,7 @@ def run_stage(
 def cost(model: Any, target: str, *, dims: Mapping[str, int] | None = None, precision: str | None = None) -> Any:
     """What the target's cost model says of a model: an `accelc.cost.model.CostReport`."""
     from accelc.core.context import make_context
+    from accelc.dialects import plan as plan_dialect
     from accelc.mlir import ir
 
     job = resolve(target, precision)
@@ -242,4 +243,5 @@ def cost(model: Any, target: str, *, dims: Mapping[str, int] | None = None, prec
     with make_context(), ir.Location.unknown():
         module, store = open_source(model, dims or {}).import_model()
         lower_module(module, store, job, "kernels")
+        require_memory(plan_dialect.export(module.operation), job.machine)
         return job.target.cost(module.operation, job.machine, job.options)

@@ -25,23 +25,23 @@ def cost(module: Any, machine: Machine, options: CompileOptions) -> CostReport:
     code = compile_all(module, machine, options)
     executor = SimExecutor(plan, code, _Zeros(), config, machine.host.model_dump(), options={"functional": False})
     figures = executor.figures()
+    # Energy is told only where every part of it is described: without DRAM's it would be far too small.
+    with_energy = machine.memory.energy is not None
     launches = []
-    rows = [r for r in figures["kernels"] if r["kernel"] != "copy"]
-    steps = [s for s in plan.steps if isinstance(s, Launch)]
-    for step, row in zip(steps, rows, strict=True):
-        work = works[step.kernel]
+    for step, row in zip(plan.steps, figures["kernels"], strict=True):
+        work = works[step.kernel] if isinstance(step, Launch) else None
         launches.append(
             LaunchCost(
-                kernel=step.kernel,
-                kind=work.kind,
-                nodes=step.provenance,
+                kernel=row["kernel"],
+                kind=work.kind if work else "copy",
+                nodes=step.provenance if isinstance(step, Launch) else (),
                 seconds=row["cycles"] / config.clock_hz,
                 bound=_bound(row, config),
-                macs=work.macs,
+                macs=work.macs if work else 0,
                 bytes_moved=row["bytes_moved"],
                 device=row["device"],
                 peak_macs_s=row["peak_macs_per_cycle"] * config.clock_hz,
-                energy={part: pj * 1e-12 for part, pj in row["energy_pj"].items()},
+                energy={part: pj * 1e-12 for part, pj in row["energy_pj"].items()} if with_energy else {},
             )
         )
     return CostReport(

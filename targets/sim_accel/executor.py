@@ -179,8 +179,9 @@ class SimExecutor:
             array = self._view(source, inputs, outputs).reshape(-1).view(np.uint8)
             self._view(target, inputs, outputs).reshape(-1).view(np.uint8)[...] = array
         moved = 2 * source.nbytes
-        energy = {"dram": moved * self.config.pj_dram_byte}
-        return _plain_row("copy", "target", (), copy_cycles(self.config, source.nbytes), moved, energy)
+        cycles = copy_cycles(self.config, source.nbytes)
+        energy = {"dram": moved * self.config.pj_dram_byte, "static": cycles * self.config.pj_static_cycle}
+        return _plain_row("copy", "target", (), cycles, moved, energy)
 
     def _on_host(self, step: Launch, inputs: list[Array], outputs: list[Array]) -> dict[str, Any]:
         buffers = [self.plan.buffers[b] for b in (*step.inputs, *step.outputs)]
@@ -191,7 +192,12 @@ class SimExecutor:
         into, out = (sum(self.plan.buffers[b].nbytes for b in part) for part in (step.inputs, step.outputs))
         elements = sum(int(np.prod(self.plan.buffers[b].shape)) for b in step.outputs)
         cycles = host_cycles(self._host_section, self.config, into, out, elements)
-        energy = {"link": host_energy(self._host_section, into + out)}
+        # What crosses the link is read from this machine's DRAM or written to it, and the machine waits meanwhile.
+        energy = {
+            "link": host_energy(self._host_section, into + out),
+            "dram": (into + out) * self.config.pj_dram_byte,
+            "static": cycles * self.config.pj_static_cycle,
+        }
         return _plain_row(step.kernel, "host", step.provenance, cycles, into + out, energy)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accelc.core.machine import Machine
-from accelc.core.plan import Launch, Plan
+from accelc.core.plan import Copy, Launch, Plan
 from accelc.cost.analysis import Gemm, KernelWork, kernel_works
 from accelc.cost.model import Bound, CostReport, LaunchCost
 from accelc.cost.traffic import CacheModel, gemm_reads, on_chip_bytes
@@ -193,7 +193,10 @@ def predict_plan(
     """As `predict`, from a plan and the work of its kernels."""
     cache = CacheModel(plan, _cache_bytes(machine))
     launches = []
-    for launch in plan.launches:
+    for launch in plan.steps:
+        if isinstance(launch, Copy):
+            launches.append(_copy(machine, 2.0 * plan.buffers[launch.source].nbytes, overhead))
+            continue
         cached = cache.touch(dict.fromkeys(launch.inputs))
         cache.touch(dict.fromkeys(launch.outputs))
         work = works[launch.kernel]
@@ -238,6 +241,23 @@ def _device_launch(
         overhead_s=time.overhead,
         peak_macs_s=work.macs / ideal if ideal else 0.0,
         energy=launch_energy(machine, work, precision, moved, time.total),
+    )
+
+
+def _copy(machine: Machine, moved: float, overhead: float) -> LaunchCost:
+    """A copy from memory to memory: read once, written once."""
+    transfer = moved / machine.memory.bandwidth
+    dram = machine.memory.energy
+    return LaunchCost(
+        kernel="copy",
+        kind="copy",
+        nodes=(),
+        seconds=overhead + transfer,
+        bound="memory" if transfer >= overhead else "launch",
+        macs=0,
+        bytes_moved=moved,
+        overhead_s=overhead,
+        energy={"dram": moved * dram} if dram is not None else {},
     )
 
 

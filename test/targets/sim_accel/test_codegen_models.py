@@ -129,3 +129,17 @@ def test_values_live_through_the_loops_that_use_them() -> None:
             *(registers[o.operation.results[0]] for o in list(inside.operations)[:2]),
         ]
     assert a not in others
+
+
+def test_cost_and_run_agree_where_the_plan_copies() -> None:
+    """A reshape of an input is a copy; what it costs is in the prediction as it is in the run."""
+    from accelc import builder as ab
+    from accelc import driver
+
+    model = ab.trace(lambda x: (ab.reshape(x, (4, 16)), ab.relu(x)), ab.Spec((8, 8), "f32", name="x"))
+    chip = driver.compile(model, "sim_accel:edge")
+    chip(np.ones((8, 8), np.float32))
+    report = driver.cost(model, "sim_accel:edge")
+    assert report.to_json()["cycles"] == chip.last_run["cycles"]
+    assert sum(launch.bytes_moved for launch in report.launches) == chip.last_run["bytes_moved"]
+    assert [launch.kernel for launch in report.launches].count("copy") == 1
