@@ -53,7 +53,7 @@ class _Loops:
         stores: list[Store] = []
         for value, destination in zip(self.kernel.outputs, self.kernel.destinations, strict=True):
             memory = self.kw.arguments[destination]
-            stores += self._pieces(value, memory, destination.shape, (0,) * len(destination.shape))
+            stores += self._pieces(_whole(value, memory, destination.shape))
         nests = [self._plan(group) for group in _grouped(stores)]
         if self.ordered or len(nests) == 1:
             tiles = nests[0].tiles if len(nests) == 1 else 1
@@ -100,37 +100,48 @@ class _Loops:
             raise NotTileable("a producer that has no place, or that cannot be computed by a nest of its own")
         self._unfinished.append(tensor)
         scratch = self.kw.scratch(size, tensor.element)
-        for group in _grouped(self._pieces(tensor, scratch, tensor.shape, (0,) * len(tensor.shape))):
+        for group in _grouped(self._pieces(_whole(tensor, scratch, tensor.shape))):
             self._run(self._plan(group), whole=True)
         self._unfinished.pop()
         memory[tensor] = scratch
 
-    def _pieces(self, value: Tensor, to: Memory, shape: tuple[int, ...], offsets: tuple[int, ...]) -> list[Store]:
+    def _pieces(self, store: Store) -> list[Store]:
         """The stores that make up a value: several where it is put together from others."""
+        value = store.value
+        none, ones = (0,) * len(value.shape), (1,) * len(value.shape)
         if isinstance(value, Concat):
-            result, at = [], list(offsets)
+            result, at = [], list(none)
             for source in value.sources:
                 if source.shape[value.axis]:
-                    result += self._pieces(source, to, shape, tuple(at))
+                    result += self._pieces(_part(store, source, tuple(at), ones))
                 at[value.axis] += source.shape[value.axis]
             return result
         if isinstance(value, Pad):
             self.ordered = True
-            border = Store(Splat(value.shape, value.element, value.value), to, shape, offsets)
-            inner = tuple(o + low for o, low in zip(offsets, value.low, strict=True))
+            border = _part(store, Splat(value.shape, value.element, value.value), none, ones)
             if any(low < 0 for low in value.low) or any(
                 low + n > m for low, n, m in zip(value.low, value.source.shape, value.shape, strict=True)
             ):
                 raise NotTileable("a pad that crops")
-            return [border, *self._pieces(value.source, to, shape, inner)]
+            return [border, *self._pieces(_part(store, value.source, value.low, ones))]
         if isinstance(value, Insert):
             self.ordered = True
-            base = [] if isinstance(value.base, Empty) else self._pieces(value.base, to, shape, offsets)
-            inner = tuple(o + i for o, i in zip(offsets, value.offsets, strict=True))
-            return base + self._pieces(value.source, to, shape, inner)
+            base = self._pieces(_part(store, value.base, none, ones))
+            return base + self._pieces(_part(store, value.source, value.offsets, value.strides))
         if isinstance(value, Empty):
             return []
-        return [Store(value, to, shape, offsets)]
+        return [store]
+
+
+def _whole(value: Tensor, to: Memory, shape: tuple[int, ...]) -> Store:
+    return Store(value, to, shape, (0,) * len(shape), (1,) * len(shape))
+
+
+def _part(store: Store, value: Tensor, offsets: tuple[int, ...], strides: tuple[int, ...]) -> Store:
+    """The store of ``value``, which stands at ``offsets + strides * i`` of what ``store`` stores."""
+    starts = tuple(a + o * s for a, o, s in zip(store.offsets, offsets, store.strides, strict=True))
+    steps = tuple(s * t for s, t in zip(store.strides, strides, strict=True))
+    return Store(value, store.destination, store.shape, starts, steps)
 
 
 def _grouped(stores: list[Store]) -> list[list[Store]]:

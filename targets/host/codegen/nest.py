@@ -24,16 +24,17 @@ _SIDE_BY_SIDE = 4
 
 @dataclass(frozen=True)
 class Store:
-    """``destination[offsets + i] = value[i]``, with ``destination`` a tensor of ``shape`` in memory."""
+    """``destination[offsets + strides * i] = value[i]``, with ``destination`` a tensor of ``shape`` in memory."""
 
     value: Tensor
     destination: Memory
     shape: tuple[int, ...]
     offsets: tuple[int, ...]
+    strides: tuple[int, ...]
 
     def position(self, index: Index) -> Linear:
         """Where the element at ``index`` goes."""
-        return flatten((i + o for i, o in zip(index, self.offsets, strict=True)), self.shape)
+        return flatten((i * s + o for i, o, s in zip(index, self.offsets, self.strides, strict=True)), self.shape)
 
 
 class Nest:
@@ -119,6 +120,8 @@ class Nest:
         if not self.groups:
             return 1
         extent = self.extents[-1]
+        if any(s.strides[-1:] not in ((), (1,)) for s in self.stores):
+            return 1
         native = self.kw.lanes
         last = self.vars[self.groups[-1][-1]]
         if any(p.coefficient(last) not in (0, 1) for p in self.found.loads) or self._gathers():

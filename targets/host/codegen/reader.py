@@ -80,11 +80,12 @@ class Concat(Tensor):
 
 @dataclass(frozen=True, eq=False)
 class Insert(Tensor):
-    """``base`` with ``source`` at ``offsets`` (strides 1, same rank)."""
+    """``base`` with ``source[i]`` at ``offsets + strides * i`` (same rank)."""
 
     source: Tensor
     base: Tensor
     offsets: tuple[int, ...]
+    strides: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,12 +244,10 @@ class _Reader:
     def _insert(self, op: Any) -> None:
         offsets, sizes, strides = _static_slice(op, 2)
         source = self._tensors[op.operands[0]]
-        if any(s != 1 for s in strides):
-            raise NotTileable("a strided insertion")
         if source.shape != sizes:
             source = Reshape(sizes, source.element, source)
         shape, element = _type(op.result.type)
-        self._tensors[op.result] = Insert(shape, element, source, self._tensors[op.operands[1]], offsets)
+        self._tensors[op.result] = Insert(shape, element, source, self._tensors[op.operands[1]], offsets, strides)
 
     def _pad(self, op: Any) -> None:
         block = op.regions[0].blocks[0]
