@@ -141,6 +141,15 @@ def _check_nodes(nodes: Iterable[onnx.NodeProto], scope: _Scope, known: set[str]
             known.add(o)
 
 
+# What would work instead of ops of somebody's own domain.
+_DOMAIN_NOTES = {
+    "com.microsoft": (
+        "ops of com.microsoft are onnxruntime's own: give the model as it was before onnxruntime's optimizer; "
+        "quantize with QuantFormat.QDQ",
+    )
+}
+
+
 def _check_op(node: onnx.NodeProto, name: str, scope: _Scope, where: str) -> None:
     domain = domain_of(node.domain)
     if (domain, node.op_type) in scope.functions:
@@ -152,7 +161,11 @@ def _check_op(node: onnx.NodeProto, name: str, scope: _Scope, where: str) -> Non
     if not defs.has(node.op_type, domain=domain, max_inclusive_version=version):
         known = defs.has(node.op_type, domain=domain)
         since = f"; there is one from opset {defs.get_schema(node.op_type, domain).since_version}" if known else ""
-        raise UnsupportedError(f"{where}the op {shown} is unknown in opset {version} of its domain{since}", node=name)
+        raise UnsupportedError(
+            f"{where}the op {shown} is unknown in opset {version} of its domain{since}",
+            node=name,
+            notes=_DOMAIN_NOTES.get(domain, ()),
+        )
     if any(a.HasField("g") or a.graphs for a in node.attribute):
         return  # onnx would check the bodies without the names around them; `_check_graph` does.
     try:
