@@ -41,5 +41,13 @@ def test_model(name: str, target: str, precision: str | None, folder: Path, tmp_
     for output in report["outputs"].values():
         assert output["rel_l2"] <= output["bound"]
         assert output["bound"] == 1e-4 if exact else 1e-4 < output["bound"] <= 6e-2
+    for key in ("compile_s", "const_io_s", "run_s"):
+        assert 0 <= report[key] < 600
+    assert report["max_abs_err"] == max(o["max_abs_err"] for o in report["outputs"].values())
+    if target != "host":
+        assert report["cycles"] > 0
+        assert report["bytes_moved"] > 0
+        assert 0 < report["utilization"] <= 1
+        assert 0 < report["sim_s"] <= 60
     assert report["native_mac_fraction"] >= 0.999
     assert report["native_byte_fraction"] >= 0.98

@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 import accelc
 from accelc import builder as ab
 from accelc.core.diagnostics import InternalError, InvalidModelError, UnsupportedError, UsageError
+from accelc.driver import run_stage
 from accelc.sizes import require_memory
 from accelc.workers import WorkerPool
 
@@ -118,6 +119,14 @@ def test_last_run_of_the_simulator() -> None:
     assert exe.last_run["cycles"] > 0
     assert exe.last_run["bytes_moved"] > X.nbytes
     assert 0 < exe.last_run["utilization"] <= 1
+
+
+@pytest.mark.parametrize("target", ["host", "sim_accel:edge"])
+def test_every_stage_runs_on_the_interpreter(target: str) -> None:
+    for stage in ("nn", "kernels", "tiled"):
+        (y,) = run_stage(mlp("batch"), {"x": X}, target, stage=stage, dims={"batch": 4}).values()
+        exact = target == "host" or stage == "nn"
+        np.testing.assert_allclose(y, expected(X), atol=1e-5 if exact else 0.05)
 
 
 # ---- what users do wrong ----
