@@ -55,6 +55,11 @@ class Cpu:
         return 32 if "avx512f" in self.features or not self.triple.startswith("x86_64") else 16
 
     @property
+    def fuses(self) -> bool:
+        """Whether there are instructions that multiply and add with one rounding."""
+        return "fma" in self.features or not self.triple.startswith("x86_64")
+
+    @property
     def feature_string(self) -> str:
         """The features as LLVM's target machine takes them."""
         return ",".join(f"+{f}" for f in self.features)

@@ -29,7 +29,8 @@ class HostTile(Pass):
     """Tiles and vectorizes kernels, with everything between a kernel's loads and stores in registers or the workspace.
 
     The entry's arguments become flat memrefs (``i1`` as bytes), then the workspace and the range of tiles to compute.
-    A kernel that no family writes stays on tensors, for `host-bufferize`.
+    A kernel that no family writes stays on tensors, for `host-bufferize`. On a CPU without fused multiply-adds, those
+    become a multiplication and an addition (as `math` ops they would be a library call an element).
 
     machine: the CPU that tiles are for, as written after ``host:``.
     """
@@ -45,6 +46,8 @@ class HostTile(Pass):
             for kernel in kernels(module):
                 if not is_lowered(kernel):
                     self._tile(kernel)
+                    if not cpu(self.machine).fuses:
+                        _split_fmas(kernel)
 
     def _tile(self, kernel: Any) -> None:
         run_pipeline(kernel, "linalg-generalize-named-ops")
@@ -65,3 +68,21 @@ def _replace(kernel: Any, tiled: Tiled) -> None:
     function.erase()
     kernel.attributes[VECTORIZED] = ir.UnitAttr.get()
     set_launch(kernel, tiled.tiles, tiled.workspace_bytes)
+
+
+def _split_fmas(kernel: Any) -> None:
+    found: list[Any] = []
+
+    def visit(op: Any) -> Any:
+        if op.name == "math.fma":
+            found.append(op)
+        return ir.WalkResult.ADVANCE
+
+    kernel.walk(visit)
+    for op in found:
+        a, b, c = op.operands
+        with ir.InsertionPoint(op):
+            product = ir.Operation.create("arith.mulf", results=[a.type], operands=[a, b]).result
+            total = ir.Operation.create("arith.addf", results=[a.type], operands=[product, c]).result
+        op.result.replace_all_uses_with(total)
+        op.erase()
