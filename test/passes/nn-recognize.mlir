@@ -69,3 +69,25 @@ func.func @silu(%x: tensor<8xf32>) -> tensor<8xf32> {
   %1 = "nn.mul"(%0, %x) : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>
   return %1 : tensor<8xf32>
 }
+
+// -----
+
+// Attention as exporters leave it, heads in the third dimension, with a scale and a mask that is added.
+// CHECK-LABEL: func.func @attention
+// CHECK-DAG: [[Q:%.*]] = "nn.transpose"(%arg0) {perm = array<i64: 0, 2, 1, 3>}
+// CHECK-DAG: [[K:%.*]] = "nn.transpose"(%arg1) {perm = array<i64: 0, 2, 1, 3>}
+// CHECK-DAG: [[V:%.*]] = "nn.transpose"(%arg2) {perm = array<i64: 0, 2, 1, 3>}
+// CHECK: [[R:%.*]] = "nn.attention"([[Q]], [[K]], [[V]], {{.*}}) {causal = false, {{.*}}scale = 5.000000e-01 : f64}
+// CHECK: [[O:%.*]] = "nn.transpose"([[R]]) {perm = array<i64: 0, 2, 1, 3>}
+// CHECK: return [[O]]
+func.func @attention(%q: tensor<1x6x2x4xf32>, %k: tensor<1x5x2x4xf32>, %v: tensor<1x5x2x3xf32>, %m: tensor<5xf32>) -> tensor<1x6x2x3xf32> {
+  %0 = "nn.contract"(%q, %k) {spec = "ambk,anbk->abmn"} : (tensor<1x6x2x4xf32>, tensor<1x5x2x4xf32>) -> tensor<1x2x6x5xf32>
+  %c = "nn.constant"() {value = dense<5.000000e-01> : tensor<f32>} : () -> tensor<f32>
+  %s = "nn.broadcast"(%c) {dims = array<i64>} : (tensor<f32>) -> tensor<1x2x6x5xf32>
+  %1 = "nn.mul"(%0, %s) : (tensor<1x2x6x5xf32>, tensor<1x2x6x5xf32>) -> tensor<1x2x6x5xf32>
+  %b = "nn.broadcast"(%m) {dims = array<i64: 3>} : (tensor<5xf32>) -> tensor<1x2x6x5xf32>
+  %2 = "nn.add"(%1, %b) : (tensor<1x2x6x5xf32>, tensor<1x2x6x5xf32>) -> tensor<1x2x6x5xf32>
+  %3 = "nn.softmax"(%2) {axis = 3 : i64} : (tensor<1x2x6x5xf32>) -> tensor<1x2x6x5xf32>
+  %4 = "nn.contract"(%3, %v) {spec = "abmk,akbn->ambn"} : (tensor<1x2x6x5xf32>, tensor<1x5x2x3xf32>) -> tensor<1x6x2x3xf32>
+  return %4 : tensor<1x6x2x3xf32>
+}
