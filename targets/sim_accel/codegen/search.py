@@ -1,10 +1,12 @@
-"""Chooses tile sizes and loop order of a nest: a small, exhaustive, deterministic search over an analytic estimate."""
+"""Chooses tile sizes and loop order of a nest: a coarse grid, then descent from its best points.
+
+Deterministic; what it minimizes is an analytic estimate."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accelc.core.diagnostics import UnsupportedError
@@ -29,6 +31,8 @@ from accelc.targets.sim_accel.limits import Limits
 _COUNTS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
 _INNER_COUNTS = (2, 4, 8, 16, 64, 256, 1024)
 _MOST_SIZES = 12
+# From how many points of the coarse grid the search goes on.
+_SEEDS = 3
 
 
 @dataclass
@@ -87,7 +91,13 @@ def group_options(
         options += [_Option((*ones, (d, size))) for size in sizes]
         if multiple == 1:
             options.append(_Option((*ones, (d, 1))))
-    return _spread(list(dict.fromkeys(options)), _MOST_SIZES)
+    return list(dict.fromkeys(options))
+
+
+# Which operand of the contraction stays in the array, and how windows are laid out.
+_Layout = tuple[int, Unfolding]
+# (bytes beyond the scratchpad, cycles)
+_Rank = tuple[float, float]
 
 
 class Search:
@@ -99,30 +109,69 @@ class Search:
         self.limits = limits
         self.capacity = capacity
         self.use_matrix = matrix_user(limits)
+        self._reduced: list[int] = []
+        self._found: list[tuple[float, int, Choice]] = []
+        self._tried: dict[tuple[tuple[_Option, ...], _Layout], _Rank] = {}
         self._costers: dict[int, Coster] = {}
         self._nests: dict[tuple[frozenset[int], tuple[tuple[int, int], ...], int, Unfolding], Nest | None] = {}
 
     def run(self) -> list[Choice]:
         """Choices, best first. Raises ScratchpadOverflow where none fits, UnsupportedError where there is no plan."""
         probe = self._probe()
-        found: list[tuple[float, int, Choice]] = []
+        self._found = []
+        self._tried = {}
+        groups = self._groups(probe)
+        coarse = [_spread(g, most) for g, most in groups]
+        full = [g for g, _ in groups]
         layouts = [(s, unfold) for s in self._stationary(probe) for unfold in self._unfold(probe, s)]
-        for stationary, unfold in layouts:
-            for tiled, split, sizes in self._sizes(probe):
-                nest = self._nest(tiled, split, stationary, unfold)
-                if nest is None:
-                    continue
-                every = {**nest.extents, **sizes}
-                coster = self._coster(nest)
-                works = coster.works(every)
-                for order in self._orders(nest, sizes):
-                    tiling = Tiling(every, order)
-                    estimate = coster.estimate(tiling, works)
-                    if estimate.scratchpad <= self.capacity and estimate.cycles < math.inf:
-                        found.append((estimate.cycles, len(found), Choice(nest, tiling, estimate)))
-        if not found:
+        for layout in layouts:
+            points = list(itertools.product(*coarse))
+            ranks = sorted((self._try(probe, point, layout), i) for i, point in enumerate(points))
+            for _, i in ranks[:_SEEDS]:
+                self._refine(probe, points[i], layout, full)
+        if not self._found:
             raise ScratchpadOverflow(f"no tiles of a kernel fit {self.capacity} bytes of scratchpad")
-        return [choice for _, _, choice in sorted(found, key=lambda x: x[:2])]
+        return [choice for _, _, choice in sorted(self._found, key=lambda x: x[:2])]
+
+    def _refine(self, probe: Nest, point: tuple[_Option, ...], layout: _Layout, groups: list[list[_Option]]) -> None:
+        """Descends from a point of the coarse grid along one group of dimensions at a time, over all their sizes."""
+        best, at, stale, i = self._try(probe, point, layout), point, 0, 0
+        while stale < len(groups):
+            start = at
+            for option in groups[i]:
+                other = (*start[:i], option, *start[i + 1 :])
+                rank = self._try(probe, other, layout)
+                if rank < best:
+                    best, at, stale = rank, other, 0
+            stale += 1
+            i = (i + 1) % len(groups)
+
+    def _try(self, probe: Nest, point: tuple[_Option, ...], layout: _Layout) -> _Rank:
+        """Estimates the tilings of a point, and keeps those that fit; the best one's rank, less being better."""
+        key = (point, layout)
+        if key not in self._tried:
+            self._tried[key] = self._estimate(probe, point, layout)
+        return self._tried[key]
+
+    def _estimate(self, probe: Nest, point: tuple[_Option, ...], layout: _Layout) -> _Rank:
+        tiled, split, sizes = self._sizes(point)
+        best = (math.inf, math.inf)
+        nest = self._nest(tiled, split, *layout)
+        if nest is None:
+            return best
+        every = {**nest.extents, **sizes}
+        coster = self._coster(nest)
+        works = coster.works(every)
+        for order in self._orders(nest, sizes):
+            tiling = Tiling(every, order)
+            estimate = coster.estimate(tiling, works)
+            if estimate.cycles == math.inf:
+                continue
+            # What does not fit ranks by how far it is from fitting.
+            best = min(best, (max(0, estimate.scratchpad - self.capacity), estimate.cycles))
+            if estimate.scratchpad <= self.capacity:
+                self._found.append((estimate.cycles, len(self._found), Choice(nest, tiling, estimate)))
+        return best
 
     def _stationary(self, probe: Nest) -> tuple[int, ...]:
         """Which operands of the contraction to try as the one that stays in the array: not one with many more rows."""
@@ -186,27 +235,30 @@ class Search:
         assert error is not None
         raise error
 
-    def _sizes(self, probe: Nest) -> Iterator[tuple[frozenset[int], tuple[tuple[int, int], ...], dict[int, int]]]:
-        """(tiled dimensions, split reduction dimensions, tile sizes) to try."""
+    def _groups(self, probe: Nest) -> list[tuple[list[_Option], int]]:
+        """Tile sizes of each group of dimensions, and how many of them the coarse grid has; the reduction is last."""
         allowed = [d for d in sorted(probe.extents) if d in probe.tiled]
         extents = dict(probe.extents)
         if probe.contraction is None:
-            groups = [group_options(allowed, extents)]
+            groups = [(group_options(allowed, extents), _MOST_SIZES)]
         else:
             batch, rows, columns, rest = self._classes(probe, probe.contraction, allowed)
             groups = [
-                _spread(group_options(batch + rest, extents), 4),
-                _spread(group_options(rows, extents), 7),
-                _spread(group_options(columns, extents, self.limits.side), 6),
+                (group_options(batch + rest, extents), 4),
+                (group_options(rows, extents), 7),
+                (group_options(columns, extents, self.limits.side), 6),
             ]
-        reduced, k_options = self._reductions(probe)
-        for options in itertools.product(*groups):
-            for k in k_options:
-                sizes = dict(pair for o in options for pair in o.sizes)
-                split = tuple((FIRST_SPLIT + i, reduced[n - FIRST_SPLIT]) for i, n in enumerate(sorted(k.tiled)))
-                renamed = {n: FIRST_SPLIT + i for i, n in enumerate(sorted(k.tiled))}
-                sizes.update({renamed[n]: size for n, size in k.sizes})
-                yield frozenset(d for o in options for d in o.tiled), split, sizes
+        self._reduced, k_options = self._reductions(probe)
+        return [*groups, (k_options, 5 if probe.contraction is not None else _MOST_SIZES)]
+
+    def _sizes(self, point: tuple[_Option, ...]) -> tuple[frozenset[int], tuple[tuple[int, int], ...], dict[int, int]]:
+        """(tiled dimensions, split reduction dimensions, tile sizes) of a point."""
+        *options, k = point
+        sizes = dict(pair for o in options for pair in o.sizes)
+        split = tuple((FIRST_SPLIT + i, self._reduced[n - FIRST_SPLIT]) for i, n in enumerate(sorted(k.tiled)))
+        renamed = {n: FIRST_SPLIT + i for i, n in enumerate(sorted(k.tiled))}
+        sizes.update({renamed[n]: size for n, size in k.sizes})
+        return frozenset(d for o in options for d in o.tiled), split, sizes
 
     def _reductions(self, probe: Nest) -> tuple[list[int], list[_Option]]:
         """The reduction dimensions that may be split, and the tile sizes to try along them.
@@ -225,7 +277,7 @@ class Search:
         if item.matrix:
             largest = max(live, key=lambda d: (op.extents[d], -d))
             only = [FIRST_SPLIT + live.index(largest)]
-            return live, _spread(group_options(only, extents, self.limits.side), 5)
+            return live, group_options(only, extents, self.limits.side)
         return live, group_options(list(extents), extents, exact=op.product is None)
 
     def _classes(
