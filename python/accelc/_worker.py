@@ -39,6 +39,11 @@ def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     return json.loads(text), payload
 
 
+def _public(kind: type) -> str:
+    """The name of the nearest class of `accelc.core.diagnostics`, which the other side knows."""
+    return next(c.__name__ for c in kind.__mro__ if c.__module__ == "accelc.core.diagnostics")
+
+
 def _answer(request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
     from accelc.core.diagnostics import Error
     from accelc.kernel_compiler import compile_kernel
@@ -48,7 +53,7 @@ def _answer(request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], by
     except Error as error:
         return {
             "ok": False,
-            "error": type(error).__name__,
+            "error": _public(type(error)),
             "message": error.message,
             "node": error.node,
             "notes": list(error.notes),

@@ -133,7 +133,7 @@ def _compile(source: Source, job: Job, models: ModelCache) -> CompiledModel:
             require_memory(plan, job.machine)
             texts = kernel_texts(module.operation)
             code = compile_kernels(
-                pool, texts, job.target, job.machine_name, _fingerprint(job), job.options, models.cache
+                pool, texts, job.target, job.machine_name, _fingerprint(job), job.options, models.cache, plan
             )
             stats = native_fractions(module.operation, plan)
     constants = models.evaluate(store, plan)

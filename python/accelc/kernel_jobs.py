@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from accelc.core.cache import Cache
+from accelc.core.plan import Plan
 from accelc.core.target import CompileOptions, KernelCode, Target
 from accelc.kernel_compiler import target_named
 from accelc.workers import WorkerPool
@@ -23,8 +24,9 @@ def compile_kernels(
     fingerprint: str,
     options: CompileOptions,
     cache: Cache | None,
+    plan: Plan,
 ) -> dict[str, KernelCode]:
-    """Compiles all jobs. ``fingerprint`` identifies the machine's content in cache keys.
+    """Compiles all jobs. ``fingerprint`` identifies the machine in cache keys; ``plan`` names nodes in errors.
 
     Kernels placed on the host go through the host target's pipeline. Raises the first error of any job.
     """
@@ -38,7 +40,8 @@ def compile_kernels(
             code[job.name] = found
         else:
             waiting.append((job, key, header))
-    for i, compiled in pool.compile([(header, job.text) for job, _, header in waiting]):
+    requests = [({**header, "node": plan.nodes_of(job.name)}, job.text) for job, _, header in waiting]
+    for i, compiled in pool.compile(requests):
         job, key, _ = waiting[i]
         compiled = replace(compiled, meta={**compiled.meta, "device": job.device})
         if cache is not None:

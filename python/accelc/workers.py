@@ -145,5 +145,5 @@ class WorkerPool:
         for _ in jobs:
             i, result = done.get()
             if isinstance(result, Error):
-                raise result
+                raise result.at(jobs[i][0].get("node"))
             yield i, result

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from accelc.core.diagnostics import Error
 from accelc.core.machine import Machine
-from accelc.core.plan import Launch
+from accelc.core.plan import Launch, Plan
 from accelc.core.target import CompileOptions, KernelCode
 from accelc.cost.analysis import kernel_works
 from accelc.cost.model import Bound, CostReport, LaunchCost
@@ -22,7 +23,7 @@ def cost(module: Any, machine: Machine, options: CompileOptions) -> CostReport:
     works = kernel_works(module)
     config = sim_config(machine)
     plan = plan_dialect.export(module)
-    code = compile_all(module, machine, options)
+    code = compile_all(module, machine, options, plan)
     executor = SimExecutor(plan, code, _Zeros(), config, machine.host.model_dump(), options={"functional": False})
     figures = executor.figures()
     # Energy is told only where every part of it is described: without DRAM's it would be far too small.
@@ -59,8 +60,8 @@ class _Zeros(dict[str, Any]):
     """Constants of a timing-only run: nothing reads them."""
 
 
-def compile_all(module: Any, machine: Machine, options: CompileOptions) -> dict[str, KernelCode]:
-    """The code of every kernel of a module that runs on the device."""
+def compile_all(module: Any, machine: Machine, options: CompileOptions, plan: Plan) -> dict[str, KernelCode]:
+    """The code of every kernel of a module that runs on the device; ``plan`` names the nodes in errors."""
     from accelc.mlir import ir
     from accelc.passes.kernel_texts import kernel_texts
     from accelc.targets.sim_accel.target import kernel_pipeline
@@ -73,8 +74,11 @@ def compile_all(module: Any, machine: Machine, options: CompileOptions) -> dict[
             continue
         with module.context, ir.Location.unknown():
             kernel = ir.Module.parse(job.text)
-            pipeline.run(kernel)
-            code[job.name] = emit(kernel, machine, options)
+            try:
+                pipeline.run(kernel)
+                code[job.name] = emit(kernel, machine, options)
+            except Error as error:
+                raise error.at(plan.nodes_of(job.name)) from None
     return code
 
 

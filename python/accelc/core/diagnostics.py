@@ -29,6 +29,13 @@ class Error(Exception):
         self.notes = tuple(notes)
         super().__init__(self.render())
 
+    def at(self, node: str | None) -> Error:
+        """This error, naming ``node`` where it names none yet."""
+        if self.node is None and node is not None:
+            self.node = node
+            self.args = (self.render(),)
+        return self
+
     def render(self) -> str:
         """The message as shown to a user, without a prefix."""
         text = f"node '{self.node}': {self.message}" if self.node else self.message

@@ -124,6 +124,13 @@ class Plan:
         """The launches, in order."""
         return tuple(s for s in self.steps if isinstance(s, Launch))
 
+    def nodes_of(self, kernel: str) -> str | None:
+        """The model's nodes that a kernel computes where it is first launched, for messages; None without names."""
+        for launch in self.launches:
+            if launch.kernel == kernel and launch.provenance:
+                return ", ".join(launch.provenance)
+        return None
+
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `from_json` turns back into an equal plan."""
         return {

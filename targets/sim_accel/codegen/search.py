@@ -130,7 +130,9 @@ class Search:
             for _, i in ranks[:_SEEDS]:
                 self._refine(probe, points[i], layout, full)
         if not self._found:
-            raise ScratchpadOverflow(f"no tiles of a kernel fit {self.capacity} bytes of scratchpad")
+            raise ScratchpadOverflow(
+                f"no tiles of this kernel fit {self.capacity} bytes of scratchpad", notes=("give the machine more",)
+            )
         return [choice for _, _, choice in sorted(self._found, key=lambda x: x[:2])]
 
     def _refine(self, probe: Nest, point: tuple[_Option, ...], layout: _Layout, groups: list[list[_Option]]) -> None:

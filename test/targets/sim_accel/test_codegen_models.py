@@ -143,3 +143,18 @@ def test_cost_and_run_agree_where_the_plan_copies() -> None:
     assert report.to_json()["cycles"] == chip.last_run["cycles"]
     assert sum(launch.bytes_moved for launch in report.launches) == chip.last_run["bytes_moved"]
     assert [launch.kernel for launch in report.launches].count("copy") == 1
+
+
+def test_errors_of_kernels_keep_their_kind_and_name_a_node() -> None:
+    """They cross from the worker process as the kind that the user knows, and the plan says which node it is."""
+    from accelc import _worker, driver
+    from accelc import builder as ab
+    from accelc.core.diagnostics import UnsupportedError
+    from accelc.targets.sim_accel.codegen.memory import ScratchpadOverflow
+
+    assert _worker._public(ScratchpadOverflow) == "UnsupportedError"
+    model = ab.trace(lambda x: ab.relu(x), ab.Spec((8, 8), "f64", name="x"))
+    with pytest.raises(UnsupportedError, match="f64") as caught:
+        driver.compile(model, "sim_accel:edge")
+    assert caught.value.node is not None
+    assert "test_codegen_models.py" in caught.value.node
