@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -391,7 +392,9 @@ def running(tmp_path: Path) -> Iterator[Callable[[], tuple[subprocess.Popen[str]
         onnx.save(proto(nodes, [info("x0", shape)], [info("x60", [1, 68, 8, 8])]), "m.onnx")
         command = [sys.executable, "-m", "accelc.tools.accelc", "compile", "m.onnx", "-o", "m.accelc"]
         environment = os.environ | {"ACCELC_CACHE": "0"}
-        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment))
+        # A shell starts what runs in the background with SIGINT ignored, and tests may run so.
+        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heed))
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not (workers := children(started[-1].pid)):
             time.sleep(0.01)
