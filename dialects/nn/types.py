@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import ml_dtypes
 import numpy as np
 
 from accelc.core.diagnostics import InvalidModelError
+from accelc.core.plan import DTYPES as BUFFER_DTYPES
 from accelc.mlir import ir
 
 Dim = int | None
@@ -16,27 +16,7 @@ Shape = tuple[Dim, ...]
 
 # Element types by name, with the numpy scalar that holds one. A bool is `i1`; integers carry their sign.
 DTYPES: dict[str, np.dtype[Any]] = {
-    name: np.dtype(scalar)
-    for name, scalar in {
-        "f16": np.float16,
-        "bf16": ml_dtypes.bfloat16,
-        "f32": np.float32,
-        "f64": np.float64,
-        "f8E4M3FN": ml_dtypes.float8_e4m3fn,
-        "f8E5M2": ml_dtypes.float8_e5m2,
-        "f4E2M1FN": ml_dtypes.float4_e2m1fn,
-        "si4": ml_dtypes.int4,
-        "si8": np.int8,
-        "si16": np.int16,
-        "si32": np.int32,
-        "si64": np.int64,
-        "ui4": ml_dtypes.uint4,
-        "ui8": np.uint8,
-        "ui16": np.uint16,
-        "ui32": np.uint32,
-        "ui64": np.uint64,
-        "i1": np.bool_,
-    }.items()
+    name: dtype for name, dtype in BUFFER_DTYPES.items() if name not in ("i4", "i8", "i16", "i32", "i64", "index")
 }
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 

@@ -20,14 +20,13 @@ BufferKind = Literal["arena", "constant", "input", "output"]
 DTYPES: dict[str, np.dtype[Any]] = {
     name: np.dtype(scalar)
     for name, scalar in {
-        "f32": np.float32,
-        "f64": np.float64,
         "f16": np.float16,
         "bf16": ml_dtypes.bfloat16,
+        "f32": np.float32,
+        "f64": np.float64,
         "f8E4M3FN": ml_dtypes.float8_e4m3fn,
         "f8E5M2": ml_dtypes.float8_e5m2,
         "f4E2M1FN": ml_dtypes.float4_e2m1fn,
-        "i1": np.bool_,
         "si4": ml_dtypes.int4,
         "si8": np.int8,
         "si16": np.int16,
@@ -38,6 +37,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
         "ui16": np.uint16,
         "ui32": np.uint32,
         "ui64": np.uint64,
+        "i1": np.bool_,
         # Signless integers, as they stand below `nn`: their bits are all that a buffer needs.
         "i4": ml_dtypes.int4,
         "i8": np.int8,
