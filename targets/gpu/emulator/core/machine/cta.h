@@ -1,0 +1,56 @@
+// A thread block, and the cluster that it is part of.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "machine/warp.h"
+
+namespace emu {
+
+struct Cluster;
+
+/// One of the sixteen barriers of a CTA (bar, barrier). Threads that arrive are counted; ops/barrier.cpp runs it.
+struct Barrier {
+    uint32_t arrived = 0;      // threads, in this phase
+    uint32_t expected = 0;     // threads; 0: nobody came yet
+    uint64_t generation = 0;   // phases complete
+    uint64_t waiting = 0;      // bit w: warp w has lanes that wait
+    // barrier.red: gathered in this phase, and the last phase's result
+    uint32_t count = 0, result_count = 0;
+    bool all = true, any = false, result_all = false, result_any = false;
+};
+
+struct Cta {
+    Launch* launch = nullptr;
+    Cluster* cluster = nullptr;
+    uint64_t index = 0;              // linear in the grid
+    uint32_t id[3] = {0, 0, 0};      // %ctaid
+    uint32_t rank = 0;               // in the cluster
+    uint32_t rank_id[3] = {0, 0, 0}; // %cluster_ctaid
+    uint32_t threads = 0;
+    uint32_t exited = 0;             // threads that are over
+    std::vector<std::unique_ptr<Warp>> warps;
+    std::vector<uint8_t> shared_bytes;
+    Region shared;                   // offset 0 is shared address kSharedStart
+    Barrier barriers[16];
+    std::vector<uint8_t> registers;  // of all warps
+    void* sanitizer_state = nullptr;
+    uint32_t live_threads() const { return threads - exited; }
+};
+
+/// CTAs that are resident together; one CTA where the launch has no clusters. One thread of the host runs a cluster.
+struct Cluster {
+    uint64_t index = 0;
+    uint32_t id[3] = {0, 0, 0};      // %clusterid
+    std::vector<std::unique_ptr<Cta>> ctas;
+    // barrier.cluster
+    uint32_t arrived = 0;            // threads
+    uint64_t generation = 0;
+    uint32_t threads() const { uint32_t n = 0; for (auto& c : ctas) n += c->threads; return n; }
+    uint32_t live_threads() const { uint32_t n = 0; for (auto& c : ctas) n += c->live_threads(); return n; }
+};
+
+}  // namespace emu
