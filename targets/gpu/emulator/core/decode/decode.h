@@ -32,7 +32,7 @@ const char* name_of(Type type);
 
 /// What a name stands for at a place in a function.
 struct Entity {
-    enum Kind : uint8_t { none, reg, vector_reg, variable, function, label, prototype, special } kind = none;
+    enum Kind : uint8_t { none, reg, vector_reg, variable, function, label, calls, special } kind = none;
     Type type = Type::none;         // of registers
     Slot slot = kNone;              // of registers
     uint32_t elements = 1;          // of vector registers; slots follow each other
@@ -47,7 +47,7 @@ struct Entity {
 
 class Decode {
 public:
-    const ast::Instruction& ast;
+    const ast::Instruction& source_text;             // as parsed
     Inst inst;                                      // the result: run, and what else the family needs
 
     // ---- modifiers --------------------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ public:
     Type type(size_t n = 0) const;
 
     // ---- operands ---------------------------------------------------------------------------------------------------
-    size_t operands() const { return ast.operands.size(); }
+    size_t operands() const { return source_text.operands.size(); }
     const ast::Operand& operand(size_t n) const;    // fails with a clear message if there is none
     void expect(size_t low, size_t high) const;     // this many operands, or fail
     /// A source of exactly this size: a register, a special register (read into a temporary by an instruction put

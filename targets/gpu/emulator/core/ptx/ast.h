@@ -32,12 +32,12 @@ struct Operand {
         reg,       // name (a register, a special register, or any bare identifier: symbol, label, function; see `name`)
         integer,   // bits: two's complement of the literal; `negative` if it was written with a minus
         real,      // bits: the IEEE double of the literal (0d..., 1.5) or, with `single`, of a 0f... literal widened
-        address,   // [name + offset], [integer], or with `coordinates` [name, {c0, c1}], for tensor copies
+        address,   // [name + offset], [integer] (in `offset`, no name), or with `coordinates` [name, {c0, c1}] of tensors
         vector,    // elements: {a, b, c, d}
         sink,      // _
         pair,      // elements: d|p
         list,      // elements: the parenthesised parameters of call
-        member,    // name + component: %tid.x is one `reg` named "%tid.x"; v.x on vector registers is a member
+        member,    // v.x on vector registers: name "v", `offset` the component 0..3; %tid.x is one `reg` named "%tid.x"
         symbol_offset,  // name + offset, outside of brackets (mov.u64 %rd, array+8)
         negated,   // !p or -r: elements[0]
     } kind = sink;
@@ -49,7 +49,7 @@ struct Operand {
     bool is_unsigned = false;   // an integer literal with suffix U
     uint32_t raw32 = 0;
     std::vector<Operand> elements;     // of vector, pair, list, negated
-    std::vector<Operand> coordinates;  // of address: what follows the first comma inside the brackets
+    std::vector<Operand> coordinates;  // of address: what follows the first comma inside the brackets, its {} removed
 };
 
 struct Guard {
@@ -70,7 +70,7 @@ struct Instruction {
 
 struct Label {
     std::string name;
-    uint32_t instruction = 0;  // the index that it stands before
+    uint32_t instruction = 0;  // the index that it stands before; the code's size at the end of the body
     uint32_t line = 0;
     uint32_t scope = 0;
 };
@@ -101,6 +101,8 @@ struct Variable {
     uint32_t align = 0;           // bytes; the type's where not written
     bool external = false, visible = false, weak = false, common = false;
     bool pointer = false;         // .param .u64 .ptr ...: kernel parameter
+    Space pointee = Space::none;  // of a pointer: the space and alignment written after .ptr
+    uint32_t pointee_align = 0;
     std::optional<Initializer> initializer;
     uint32_t scope = 0;           // functions' variables: the block it stands in
     uint32_t range = 0;           // .reg .b32 %r<10>: name "%r", range 10; 0: one register
@@ -112,11 +114,13 @@ struct Scope {
 };
 
 struct Prototype {                // .callprototype, .calltargets, .branchtargets: named by a label
+    enum Kind : uint8_t { call, call_targets, branch_targets } kind = call;
     std::string name;
     uint32_t line = 0;
     std::vector<Variable> results, parameters;
     std::vector<std::string> targets;
     bool noreturn = false;
+    uint32_t scope = 0;
 };
 
 struct Function {
@@ -143,6 +147,7 @@ struct Module {
     std::vector<std::string> target_options;
     uint32_t address_size = 64;
     std::map<uint32_t, std::string> files;
+    std::vector<std::string> pragmas;
     std::vector<Variable> variables; // .global, .const, .shared at the top
     std::vector<Function> functions; // in order of first appearance; a declaration is replaced by its definition
     std::vector<std::pair<std::string, std::string>> aliases;  // .alias a, b
@@ -152,5 +157,8 @@ struct Module {
 
 /// Parses a whole module. Throws PtxError; never anything else, whatever the bytes.
 std::unique_ptr<ast::Module> parse(const std::string& text);
+
+/// The module as PTX text again, one statement a line: parsing it gives the same module but for lines.
+std::string dump(const ast::Module& module);
 
 }  // namespace emu
