@@ -65,6 +65,7 @@ struct Worker {
     Counters counters;
     uint64_t steps = 0;              // warp instructions executed; the clock of %clock and %globaltimer
     std::vector<uint8_t> scratch;    // for handlers
+    Region* recent[64] = {};         // the global region that an instruction met last, by the low bits of its pc
 };
 
 struct Launch {
