@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -17,7 +18,8 @@ struct Barrier {
     uint32_t arrived = 0;      // threads, in this phase
     uint32_t expected = 0;     // threads; 0: nobody came yet
     uint64_t generation = 0;   // phases complete
-    uint64_t waiting = 0;      // bit w: warp w has lanes that wait
+    bool counted = false;      // `expected` was given by an instruction; else all live threads of the CTA
+    std::vector<Mask> came;    // by warp: lanes counted in this phase (those that are over come with their warp's first)
     // barrier.red: gathered in this phase, and the last phase's result
     uint32_t count = 0, result_count = 0;
     bool all = true, any = false, result_all = false, result_any = false;
@@ -36,6 +38,7 @@ struct Cta {
     std::vector<uint8_t> shared_bytes;
     Region shared;                   // offset 0 is shared address kSharedStart
     Barrier barriers[16];
+    std::map<uint64_t, uint64_t> mbarriers;  // sanitizing: offset in `shared` of those that live, phases complete
     std::vector<uint8_t> registers;  // of all warps
     void* sanitizer_state = nullptr;
     uint32_t live_threads() const { return threads - exited; }

@@ -64,6 +64,8 @@ struct Warp {
     bool event = false;              // something for the scheduler after this instruction
     bool registers_in_flight = false;
     uint32_t polls = 0;              // failed polls since it last did something else: it spins
+    Mask cluster_came = 0;           // lanes that arrived in the running phase of barrier.cluster
+    Mask cluster_owes = 0;           // ... and those that have not waited since they arrived
     Region local;                    // of the whole warp: lane l's memory begins at l * local_lane
     uint64_t local_lane = 0;         // bytes of a lane
 
