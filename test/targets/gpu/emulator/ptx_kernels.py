@@ -238,7 +238,6 @@ def _edges(kind: str) -> np.ndarray:
 def edge_grid(*kinds: str) -> list[np.ndarray]:
     """Every combination of the edges of some integer types, as one array for each."""
     grid = np.meshgrid(*map(_edges, kinds), indexing="ij")
-    grid = np.meshgrid(*axes, indexing="ij")
     return [g.reshape(-1).view(_DTYPES[k]) for g, k in zip(grid, kinds, strict=True)]
 
 
