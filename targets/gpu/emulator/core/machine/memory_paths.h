@@ -1,0 +1,122 @@
+// Quick ways from the lanes' addresses to memory, for the usual warp: all its lanes in one region. What does not fit here
+// goes through resolve(), which is also the one that reports faults.
+#pragma once
+#include <bit>
+#include <cstring>
+
+#include "machine/cta.h"
+#include "machine/launch.h"
+
+namespace emu {
+
+/// The addresses [begin, begin + bytes) of an instruction's space (or generic ones) lie at `host`.
+struct Place {
+    uint8_t* host = nullptr;
+    uint64_t begin = 0, bytes = 0;
+    Region* region = nullptr;
+};
+
+/// Where `address` lies; false if nobody owns it, or for local memory, which is a lane's own. `cluster`: shared memory of
+/// other CTAs may be meant (always so for generic addresses).
+bool place_of(Warp& warp, const Inst& inst, Space space, uint64_t address, bool cluster, Place& place);
+
+/// All ones for the lanes of the mask: `lanes(mask, l)`.
+inline uint64_t lane_ones(Mask mask, int lane) { return uint64_t{0} - (mask >> lane & 1u); }
+
+/// True if every lane of the mask has its address in [begin, begin + room] and aligned to `align`.
+inline bool all_inside(Mask mask, const uint64_t* address, uint64_t begin, uint64_t room, uint32_t align) {
+    // An offset is too large, or its address below `begin`, if the top bit of offset or of room - offset is set: regions
+    // are far smaller than 2^63.
+    uint64_t wrong = 0, low = 0;
+    if (mask == kAll) {
+        for (int l = 0; l < kLanes; ++l) {
+            const uint64_t offset = address[l] - begin;
+            wrong |= offset | (room - offset);
+            low |= address[l];
+        }
+    } else {
+        for (int l = 0; l < kLanes; ++l) {
+            const uint64_t offset = address[l] - begin;
+            wrong |= (offset | (room - offset)) & lane_ones(mask, l);
+            low |= address[l] & lane_ones(mask, l);
+        }
+    }
+    return (wrong >> 63) == 0 && (low & (align - 1)) == 0;
+}
+
+/// True if the lanes of the mask lie one behind the other, `bytes` each, seen from its first.
+template <uint32_t bytes>
+inline bool consecutive(Mask mask, const uint64_t* address, int first) {
+    const uint64_t origin = address[first] - static_cast<uint64_t>(first) * bytes;
+    uint64_t wrong = 0;
+    if (mask == kAll) {
+        for (int l = 0; l < kLanes; ++l) wrong |= address[l] ^ (origin + static_cast<uint64_t>(l) * bytes);
+    } else {
+        for (int l = 0; l < kLanes; ++l) {
+            wrong |= (address[l] ^ (origin + static_cast<uint64_t>(l) * bytes)) & lane_ones(mask, l);
+        }
+    }
+    return wrong == 0;
+}
+
+/// True if the lanes of the mask have one address.
+inline bool uniform(Mask mask, const uint64_t* address, int first) {
+    uint64_t wrong = 0;
+    if (mask == kAll) {
+        for (int l = 0; l < kLanes; ++l) wrong |= address[l] ^ address[first];
+    } else {
+        for (int l = 0; l < kLanes; ++l) wrong |= (address[l] ^ address[first]) & lane_ones(mask, l);
+    }
+    return wrong == 0;
+}
+
+/// How the lanes of a request lie to each other.
+enum class Pattern : uint8_t { consecutive, uniform, scattered, by_lane };
+
+/// Lanes that all passed the checks: lane l's bytes are at base + (address[l] - begin) + l * stride.
+struct Flat {
+    uint8_t* base = nullptr;
+    uint64_t begin = 0;
+    uint64_t stride = 0;  // of local memory; 0 elsewhere
+    Pattern pattern = Pattern::scattered;
+    int first = 0, last = 0;  // lanes of the mask
+    uint8_t* at(const uint64_t* address, int lane) const {
+        return base + (address[lane] - begin) + static_cast<uint64_t>(lane) * stride;
+    }
+};
+
+/// Checks lanes that access `bytes` each, aligned to `bytes`; false if they are not all in one region and well (then
+/// resolve() does it, and reports).
+template <uint32_t bytes>
+inline bool flat(Warp& w, const Inst& i, Mask mask, Space space, const uint64_t* address, bool write, bool cluster,
+                 Flat& out) {
+    out.first = std::countr_zero(mask);
+    out.last = 31 - std::countl_zero(mask);
+    const uint64_t lowest = address[out.first];
+    Place place;
+    if (space == Space::local || !place_of(w, i, space, lowest, cluster, place)) {
+        uint64_t window = 0;
+        if (space == Space::generic && lowest >> 32 == kLocalWindow >> 32) window = kLocalWindow;
+        else if (space != Space::local) return false;
+        if (w.local_lane < bytes || !all_inside(mask, address, window, w.local_lane - bytes, bytes)) return false;
+        out.base = w.local.host;
+        out.begin = window;
+        out.stride = w.local_lane;
+        out.pattern = Pattern::by_lane;
+        return true;
+    }
+    if (place.bytes < bytes || (write && !place.region->writable)) return false;
+    out.base = place.host;
+    out.begin = place.begin;
+    out.stride = 0;
+    const uint64_t room = place.bytes - bytes;
+    if (consecutive<bytes>(mask, address, out.first)) {
+        out.pattern = Pattern::consecutive;
+        const uint64_t extent = static_cast<uint64_t>(out.last - out.first) * bytes;
+        return (lowest & (bytes - 1)) == 0 && extent <= room && lowest - place.begin <= room - extent;
+    }
+    out.pattern = uniform(mask, address, out.first) ? Pattern::uniform : Pattern::scattered;
+    return all_inside(mask, address, place.begin, room, bytes);
+}
+
+}  // namespace emu
