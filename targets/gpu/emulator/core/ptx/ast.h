@@ -39,7 +39,7 @@ struct Operand {
         list,      // elements: the parenthesised parameters of call
         member,    // v.x on vector registers: name "v", `offset` the component 0..3; %tid.x is one `reg` named "%tid.x"
         symbol_offset,  // name + offset, outside of brackets (mov.u64 %rd, array+8)
-        negated,   // !p or -r: elements[0]
+        negated,   // !p, or with `negative` -r: elements[0]
     } kind = sink;
     std::string name;
     uint64_t bits = 0;
@@ -136,7 +136,7 @@ struct Function {
     std::vector<Prototype> prototypes;  // of calls and of branch tables
     // Directives; 0 where not written.
     uint32_t maxntid[3] = {0, 0, 0}, reqntid[3] = {0, 0, 0}, cluster[3] = {0, 0, 0};
-    bool explicit_cluster = false;
+    bool explicit_cluster = false, blocks_are_clusters = false;
     uint32_t max_cluster_rank = 0, minnctapersm = 0, maxnreg = 0;
     std::vector<std::string> pragmas;
 };

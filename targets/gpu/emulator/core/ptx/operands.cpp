@@ -184,17 +184,13 @@ Operand Parser::address() {
     result.offset = value.kind == Value::symbol ? value.offset : static_cast<int64_t>(value.bits);
     result.bits = value.kind == Value::symbol ? 0 : value.bits;
     if (accept(",")) {
-        if (accept("{")) {
-            result.coordinates = operands_until("}", true);
-        } else {
-            do {
-                if (accept("{")) {
-                    for (auto& one : operands_until("}", true)) result.coordinates.push_back(std::move(one));
-                } else {
-                    result.coordinates.push_back(word());
-                }
-            } while (accept(","));
-        }
+        do {
+            if (accept("{")) {
+                for (auto& one : operands_until("}", true)) result.coordinates.push_back(std::move(one));
+            } else {
+                result.coordinates.push_back(word());
+            }
+        } while (accept(","));
         if (result.coordinates.empty()) fail("an address with {} but no coordinates");
     }
     expect("]", "at the end of the address");

@@ -83,12 +83,13 @@ private:
     void dimensions(ast::Variable& variable, std::vector<uint64_t>& sizes);
     void attribute();
     uint32_t alignment();
-    std::vector<ast::Variable> parameters(const char* what, bool may_repeat);
+    std::vector<ast::Variable> parameters(const char* what, Names* names);
 
     // initializers.cpp
     void initializer(ast::Variable& variable, std::vector<uint64_t>& sizes);
-    void aggregate(ast::Variable& variable, const std::vector<uint64_t>& sizes, size_t level, uint64_t at, uint64_t unit);
-    void element(ast::Variable& variable, uint64_t at);
+    void aggregate(ast::Variable& variable, const std::vector<uint64_t>& sizes, size_t level, uint64_t at_byte,
+                   uint64_t bytes);
+    void element(ast::Variable& variable, uint64_t at_byte);
 
     // functions.cpp
     void function(struct Linkage linkage);
@@ -99,7 +100,7 @@ private:
     void local_variables(ast::Function& function, Names& names, uint32_t scope);
     void label(ast::Function& function, Names& names, uint32_t scope);
     void prototype(ast::Function& function, std::string_view label, uint32_t line, uint32_t scope);
-    void enter(ast::Function&& function);
+    void enter(ast::Function&& function, std::string_view text);
 
     // debug.cpp
     void file();
