@@ -158,7 +158,8 @@ struct Module {
 /// Parses a whole module. Throws PtxError; never anything else, whatever the bytes.
 std::unique_ptr<ast::Module> parse(const std::string& text);
 
-/// The module as PTX text again, one statement a line: parsing it gives the same module but for lines.
+/// The module as PTX text again, one statement a line; kernels stand behind functions. Parsing it gives the
+/// same module but for that order and the lines.
 std::string dump(const ast::Module& module);
 
 }  // namespace emu

@@ -19,7 +19,7 @@ std::string hex(const char* format, uint64_t value) {
 
 std::string with_offset(const std::string& name, int64_t offset) {
     if (offset == 0) return name;
-    return offset < 0 ? name + std::to_string(offset) : name + "+" + std::to_string(offset);
+    return name + "+" + std::to_string(offset);  // ptxas reads +-8, not -8
 }
 
 std::string join(const std::vector<Operand>& operands);
@@ -243,8 +243,10 @@ std::string dump(const Module& module) {
     }
     for (auto& variable : module.variables) text += show(variable) + ";\n";
     for (auto& [one, other] : module.aliases) text += ".alias " + one + ", " + other + ";\n";
-    for (auto& function : module.functions) {
-        if (function.defined) text += header(function) + Body(function).show_all();
+    for (bool entry : {false, true}) {
+        for (auto& function : module.functions) {
+            if (function.defined && function.entry == entry) text += header(function) + Body(function).show_all();
+        }
     }
     return text;
 }
