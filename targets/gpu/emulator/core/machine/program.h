@@ -24,6 +24,7 @@ struct Parameter {
     uint32_t bytes = 0, align = 1;
     uint64_t offset = 0;       // in the parameter bytes of a launch, or in the callee's local frame
     bool pointer = false;
+    bool in_register = false;  // of a device function: `offset` is its slot
 };
 
 struct Function {
@@ -32,6 +33,9 @@ struct Function {
     uint32_t registers = 0, registers_end = 0;  // its window of the warp's register bytes
     uint32_t frame = 0;                // bytes of local memory a thread's call takes: .local, .param, of every scope
     bool recursive = false;            // may be on the call stack twice
+    uint32_t saved = 0;                // recursive: bytes a lane that its window takes when saved, a multiple of 16
+    std::vector<std::pair<Slot, uint32_t>> window;  // recursive: its registers and their bytes a lane; 0: a predicate
+    uint32_t symbol = 0;               // index in the module's functions; function addresses are made of it
     std::vector<Parameter> parameters, results;
 };
 
@@ -58,6 +62,7 @@ struct Program {
     // operands[operand_first[pc] .. operand_first[pc + 1]); written ones come with bit 30 set.
     std::vector<uint32_t> operand_first;
     std::vector<Slot> operands;
+    std::vector<uint32_t> targets;     // of brx: pcs; the instruction holds first (imm) and number (n)
     static constexpr Slot kWritten = 0x40000000u;
 
     uint64_t shared_bytes = 0;         // static; dynamic shared memory begins behind it, aligned to dynamic_align
@@ -77,7 +82,8 @@ enum Special : Slot {
     special_tid_x = 256, special_tid_y = 384, special_tid_z = 512,  // u32
     special_laneid = 640,        // u32
     special_sink = 768,          // where results nobody wants go, 512 bytes
-    special_end = 1280,
+    special_carry = 1280,        // a Mask: the condition code CC.CF
+    special_end = 1408,
 };
 
 }  // namespace emu
