@@ -173,7 +173,7 @@ void run(Warp& w, const Inst& i, Mask mask) {
         wait.x = id;
         wait.y = b.generation;
         wait.object = const_cast<Inst*>(&i);
-        w.park(wait, false);
+        park_lanes(w, i, mask, wait, false);
     }
 }
 

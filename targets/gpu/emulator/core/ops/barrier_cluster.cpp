@@ -75,7 +75,7 @@ void wait(Warp& w, const Inst& i, Mask mask) {
         wait.ready = ready;
         wait.describe = describe;
         wait.x = mask;
-        w.park(wait, true);
+        park_lanes(w, i, mask, wait, true);
         return;
     }
     w.cluster_owes &= ~mask;
