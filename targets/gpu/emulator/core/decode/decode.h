@@ -45,6 +45,12 @@ struct Entity {
     const ast::Variable* declared = nullptr;
 };
 
+/// Where control may go from an instruction, for the basic blocks.
+struct Flow {
+    enum Kind : uint8_t { on, branch, table, call, end } kind = on;
+    std::vector<uint32_t> labels;  // of branch and table: indices of the function's parsed instructions
+};
+
 class Decode {
 public:
     const ast::Instruction& source_text;             // as parsed
@@ -122,7 +128,9 @@ public:
     Decode(Context& context, const ast::Instruction& instruction);
     Context& context;
     std::vector<std::string> words;                 // chosen, by place of the form
-    std::vector<Inst> prefix;
+    std::vector<Inst> prefix;                       // before
+    std::vector<Inst> suffix;                       // what must run behind it, on return from a call
+    Flow flow;
     std::vector<Slot> touched;                      // see Program::operands
 
 private:

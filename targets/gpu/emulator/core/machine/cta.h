@@ -12,6 +12,7 @@
 namespace emu {
 
 struct Cluster;
+struct Worker;
 
 /// One of the sixteen barriers of a CTA (bar, barrier). Threads that arrive are counted; ops/barrier.cpp runs it.
 struct Barrier {
@@ -20,9 +21,10 @@ struct Barrier {
     uint64_t generation = 0;   // phases complete
     bool counted = false;      // `expected` was given by an instruction; else all live threads of the CTA
     std::vector<Mask> came;    // by warp: lanes counted in this phase (those that are over come with their warp's first)
-    // barrier.red: gathered in this phase, and the last phase's result
-    uint32_t count = 0, result_count = 0;
-    bool all = true, any = false, result_all = false, result_any = false;
+    // barrier.red: gathered in this phase
+    uint32_t count = 0;
+    bool all = true, any = false;
+    uint8_t action = 0;        // of the phase's first arrival: 1 sync or arrive, 2 red.popc, 3 red.and, 4 red.or
 };
 
 struct Cta {
@@ -39,7 +41,7 @@ struct Cta {
     Region shared;                   // offset 0 is shared address kSharedStart
     Barrier barriers[16];
     std::map<uint64_t, uint64_t> mbarriers;  // sanitizing: offset in `shared` of those that live, phases complete
-    std::vector<uint8_t> registers;  // of all warps
+    std::vector<uint8_t> registers, local;  // of all warps
     void* sanitizer_state = nullptr;
     uint32_t live_threads() const { return threads - exited; }
 };
@@ -55,5 +57,9 @@ struct Cluster {
     uint32_t threads() const { uint32_t n = 0; for (auto& c : ctas) n += c->threads; return n; }
     uint32_t live_threads() const { uint32_t n = 0; for (auto& c : ctas) n += c->live_threads(); return n; }
 };
+
+/// Makes `cluster` the `index`-th of the launch, at its beginning. Memory of a finished one is used again.
+/// `constants`: the program's, 64-byte aligned.
+void start_cluster(Cluster& cluster, Launch& launch, Worker& worker, const uint8_t* constants, uint64_t index);
 
 }  // namespace emu

@@ -52,7 +52,7 @@ struct Options {
     uint64_t max_steps = uint64_t{1} << 30;  // warp instructions
     uint64_t stack_bytes = 16384;        // of a thread, for recursion
     uint32_t max_findings = 1000;
-    uint32_t resident_ctas = 132 * 16;   // at most so many at once, where CTAs wait for each other
+    uint32_t multiprocessors = 132;      // of an H100: how many CTAs can be resident, where CTAs wait for each other
 };
 
 /// A launch that cannot be (a block too large, arguments that do not fit, ...).
@@ -74,11 +74,10 @@ struct Launch {
     AddressMap* memory = nullptr;        // global memory and module variables
     std::vector<uint8_t> parameters;     // the kernel's; param space
     Region parameter_region;
-    std::span<const Program* const> callable;  // unused by kernels without indirect calls
 
     std::unique_ptr<Sanitizer> sanitizer;
     std::atomic<bool> stop{false};       // end as soon as may be: a fault, step limit, interrupt
-    std::atomic<uint64_t> progress{0};   // counts slices in which something ran
+    std::atomic<uint64_t> steps{0};      // warp instructions of all workers
     std::mutex mutex;                    // of the following
     std::vector<Finding> findings;
     std::string output;                  // printf

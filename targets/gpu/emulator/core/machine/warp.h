@@ -43,6 +43,7 @@ struct Split {
     bool gave_up = false;            // ... whose patience ended: it runs as if it were ready
     bool forced = false;             // converge did not come to be
     Wait wait;
+    uint64_t turn = 0;               // when it ran last
     std::vector<uint32_t> calls;     // return addresses; the function of each follows from the pc before it
 };
 
@@ -63,6 +64,11 @@ struct Warp {
     std::vector<Split> others;
     bool event = false;              // something for the scheduler after this instruction
     bool registers_in_flight = false;
+    uint8_t watch = 0;               // Inst flags that are events too: block ends, while there are other splits
+    uint64_t turns = 0;              // of its splits
+    uint32_t streak = 0;             // block ends that the running split had in a row while others could run
+    uint32_t pinned = 0;             // block ends for which the running split goes on whatever its order
+    bool spinning = false;           // it gave up its turn since it was last scheduled
     uint32_t polls = 0;              // failed polls since it last did something else: it spins
     Mask cluster_came = 0;           // lanes that arrived in the running phase of barrier.cluster
     Mask cluster_owes = 0;           // ... and those that have not waited since they arrived
@@ -133,7 +139,23 @@ struct Warp {
     /// launch, with it the lane's access is left out.
     void fault(Kind kind, const Inst& inst, int lane, uint64_t address, const std::string& message);
 
+    // ---- scheduling -----------------------------------------------------------------------------------------------
+    /// Runs at most about `limit` instructions. True if any ran.
+    bool run(uint64_t limit);
+    /// Every split waits at a `converge` that cannot come to be: the next run forces one. False if there is none.
+    bool force();
+    /// Polls lose patience by one idle round. True if any gave up.
+    bool lose_patience();
+    bool done() const { return live == 0; }
+
     uint32_t thread(int lane) const { return thread0 + static_cast<uint32_t>(lane); }
+
+private:
+    bool select();
+    void merge();
+    bool ready(Split& split);
+    bool before(const Split& x, const Split& y) const;
+    uint32_t order_at(uint32_t from, uint32_t to) const;
 };
 
 }  // namespace emu

@@ -1,0 +1,243 @@
+// The emulator's face to Python: modules, regions of memory, launches. Everything else is Python's.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstring>
+
+#include "decode/decode.h"
+#include "machine/launch.h"
+#include "machine/module.h"
+#include "sanitizer/sanitizer.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+using Bytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+/// Memory of Python's, behind a virtual address.
+struct DeviceRegion {
+    Bytes memory;
+    emu::Region region;
+
+    DeviceRegion(uint64_t address, Bytes bytes, const std::string& name, bool writable, bool initialized) : memory(std::move(bytes)) {
+        region.begin = address;
+        region.bytes = memory.size();
+        region.host = memory.data();
+        region.writable = writable;
+        region.initialized = initialized;
+        region.name = name;
+        if (!initialized) region.written = std::make_shared<std::vector<uint8_t>>((memory.size() + 7) / 8, 0);
+    }
+    void mark_written(uint64_t offset, uint64_t bytes) {
+        if (!region.written || offset > region.bytes || bytes > region.bytes - offset) return;
+        for (uint64_t k = offset; k < offset + bytes; ++k) (*region.written)[k / 8] |= static_cast<uint8_t>(1u << (k % 8));
+    }
+    /// Takes over what is known of the same bytes in another region.
+    void inherit(const DeviceRegion& from) {
+        if (!region.written) return;
+        for (uint64_t k = 0; k < region.bytes; ++k) {
+            const uint64_t at = region.begin + k - from.region.begin;
+            if (at < from.region.bytes && (!from.region.written || ((*from.region.written)[at / 8] >> (at % 8) & 1))) mark_written(k, 1);
+        }
+    }
+};
+
+const char* kind_name(emu::Kind kind) {
+    static constexpr const char* names[] = {
+        "race", "uninitialized", "out_of_bounds", "misaligned", "async_before_wait", "missing_proxy_fence",
+        "mbarrier_misuse", "barrier_divergence", "deadlock", "trap", "step_limit",
+    };
+    return names[static_cast<size_t>(kind)];
+}
+
+nb::list parameters_of(const emu::Program& p) {
+    nb::list result;
+    for (const auto& q : p.parameters) {
+        result.append(nb::make_tuple(q.name, emu::name_of(q.type), q.bytes, q.align, q.offset));
+    }
+    return result;
+}
+
+const emu::Program& program_of(const emu::Module& m, const std::string& entry) {
+    const auto it = m.programs().find(entry);
+    if (it == m.programs().end()) throw nb::key_error(entry.c_str());
+    return *it->second;
+}
+
+template <class T>
+nb::ndarray<nb::numpy, T, nb::ndim<2>> table(const std::vector<std::vector<T>>& rows, size_t columns) {
+    auto* data = new T[rows.size() * columns + 1];
+    for (size_t r = 0; r < rows.size(); ++r) std::copy(rows[r].begin(), rows[r].end(), data + r * columns);
+    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+    return {data, {rows.size(), columns}, owner};
+}
+
+struct PollState { bool interrupted = false; int skip = 0; };
+
+bool poll_signals(void* context) {
+    auto* state = static_cast<PollState*>(context);
+    if (++state->skip & 15) return false;
+    nb::gil_scoped_acquire gil;
+    if (PyErr_CheckSignals() != 0) {
+        state->interrupted = true;
+        return true;
+    }
+    return false;
+}
+
+nb::dict launch(emu::Module& module, const std::string& entry, std::tuple<uint32_t, uint32_t, uint32_t> grid,
+                std::tuple<uint32_t, uint32_t, uint32_t> block, std::tuple<uint32_t, uint32_t, uint32_t> cluster, nb::bytes parameters,
+                const std::vector<DeviceRegion*>& regions, uint64_t dynamic_shared, bool sanitize, bool cooperative, uint32_t threads,
+                uint64_t max_steps, uint32_t max_findings, uint64_t stack_bytes) {
+    const emu::Program& program = program_of(module, entry);
+    emu::Launch launch;
+    launch.program = &program;
+    auto fill = [](uint32_t* to, const std::tuple<uint32_t, uint32_t, uint32_t>& from) {
+        to[0] = std::get<0>(from);
+        to[1] = std::get<1>(from);
+        to[2] = std::get<2>(from);
+    };
+    fill(launch.options.grid, grid);
+    fill(launch.options.block, block);
+    fill(launch.options.cluster, cluster);
+    launch.options.dynamic_shared = dynamic_shared;
+    launch.options.sanitize = sanitize;
+    launch.options.cooperative = cooperative;
+    launch.options.threads = threads;
+    launch.options.max_steps = max_steps;
+    launch.options.max_findings = max_findings;
+    launch.options.stack_bytes = stack_bytes;
+    launch.parameters.assign(reinterpret_cast<const uint8_t*>(parameters.data()), reinterpret_cast<const uint8_t*>(parameters.data()) + parameters.size());
+
+    emu::AddressMap memory;
+    for (const auto& r : module.image().regions()) memory.add(r.get());
+    for (DeviceRegion* r : regions) memory.add(&r->region);
+    launch.memory = &memory;
+    // What a cooperative launch's grid barrier counts in; %envreg1 and 2 hold its address.
+    emu::Region workspace;
+    std::vector<uint64_t> workspace_bytes(128, 0);
+    if (cooperative) {
+        const uint64_t mark = module.addresses().mark();
+        workspace.begin = module.addresses().take(1024);
+        module.addresses().rewind(mark);
+        for (DeviceRegion* r : regions) workspace.begin = std::max(workspace.begin, (r->region.end() + 4095) / 4096 * 4096 + 4096);
+        workspace.bytes = 1024;
+        workspace.host = reinterpret_cast<uint8_t*>(workspace_bytes.data());
+        workspace.name = "grid workspace";
+        memory.add(&workspace);
+        launch.grid_workspace = workspace.begin;
+    }
+
+    PollState state;
+    emu::Counters counters;
+    {
+        nb::gil_scoped_release release;
+        try {
+            counters = emu::run(launch, poll_signals, &state);
+        } catch (const std::runtime_error&) {
+            if (!state.interrupted) throw;
+        }
+    }
+    if (state.interrupted) throw nb::python_error();
+
+    nb::list findings;
+    for (const auto& f : launch.findings) {
+        const emu::Origin& o = program.origins[f.pc];
+        findings.append(nb::make_tuple(kind_name(f.kind), f.message, o.line, o.file < program.files.size() ? program.files[o.file] : "", o.file_line,
+                                       nb::make_tuple(f.block[0], f.block[1], f.block[2]),
+                                       nb::make_tuple(f.thread[0], f.thread[1], f.thread[2]), f.address, f.count));
+    }
+    std::vector<std::vector<uint64_t>> rows;
+    for (size_t pc = 0; pc < program.code.size(); ++pc) {
+        const auto& e = counters.executed[pc];
+        const auto& m = counters.memory[pc];
+        const auto& o = program.origins[pc];
+        rows.push_back({o.line, o.file, o.file_line, o.opcode, e.warps, e.lanes, static_cast<uint64_t>(program.code[pc].space), m.requests,
+                        m.bytes, m.sectors, m.wavefronts, m.ideal, counters.flops[pc]});
+    }
+    nb::dict result;
+    result["findings"] = findings;
+    result["counters"] = table(rows, 13);
+    result["barriers"] = counters.barriers;
+    result["output"] = launch.output;
+    return result;
+}
+
+}  // namespace
+
+NB_MODULE(EMULATOR_MODULE, m) {
+    m.doc() = "The PTX emulator's core.";
+
+    nb::exception<emu::LaunchError>(m, "LaunchError", PyExc_ValueError);
+    nb::register_exception_translator([](const std::exception_ptr& p, void*) {
+        try {
+            std::rethrow_exception(p);
+        } catch (const emu::PtxError& e) {
+            PyErr_SetString(PyExc_SyntaxError, e.what());
+        }
+    });
+
+    nb::class_<DeviceRegion>(m, "Region", "Memory of Python's, behind a virtual address.")
+        .def(nb::init<uint64_t, Bytes, const std::string&, bool, bool>(), "address"_a, "memory"_a, "name"_a, "writable"_a, "initialized"_a)
+        .def_prop_ro("address", [](const DeviceRegion& r) { return r.region.begin; })
+        .def_prop_ro("bytes", [](const DeviceRegion& r) { return r.region.bytes; })
+        .def("mark_written", &DeviceRegion::mark_written, "offset"_a, "bytes"_a, "The host wrote these bytes.")
+        .def("inherit", &DeviceRegion::inherit, "from_region"_a, "Takes over which bytes are written of another region.");
+
+    nb::class_<emu::Module>(m, "Module", "A PTX text, parsed and decoded.")
+        .def(nb::init<const std::string&>(), "ptx"_a)
+        .def("entries", [](const emu::Module& module) {
+            nb::list names;
+            for (const auto& f : module.syntax().functions) if (f.entry && f.defined) names.append(f.name);
+            return names;
+        }, "The kernels, in the order of the text.")
+        .def("parameters", [](const emu::Module& module, const std::string& e) { return parameters_of(program_of(module, e)); }, "entry"_a,
+             "(name, type, bytes, align, offset) of each parameter.")
+        .def("parameter_bytes", [](const emu::Module& module, const std::string& e) { return program_of(module, e).parameter_bytes; }, "entry"_a)
+        .def("shared_bytes", [](const emu::Module& module, const std::string& e) { return program_of(module, e).shared_bytes; }, "entry"_a,
+             "Static shared memory, bytes.")
+        .def("register_bytes", [](const emu::Module& module, const std::string& e) { return program_of(module, e).register_bytes; }, "entry"_a,
+             "What a warp's registers take here, bytes.")
+        .def("cluster", [](const emu::Module& module, const std::string& e) {
+            const auto& c = program_of(module, e).cluster;
+            return nb::make_tuple(std::max(c[0], 1u), std::max(c[1], 1u), std::max(c[2], 1u));
+        }, "entry"_a, "The cluster that the kernel wants; (1, 1, 1) if none.")
+        .def("opcodes", [](const emu::Module& module, const std::string& e) { return program_of(module, e).opcodes; }, "entry"_a,
+             "Names that the counters' opcode column means.")
+        .def("files", [](const emu::Module& module, const std::string& e) { return program_of(module, e).files; }, "entry"_a)
+        .def("take_address", [](emu::Module& module, uint64_t bytes) { return module.addresses().take(bytes); }, "bytes"_a)
+        .def("mark_addresses", [](emu::Module& module) { return module.addresses().mark(); })
+        .def("rewind_addresses", [](emu::Module& module, uint64_t mark) { module.addresses().rewind(mark); }, "mark"_a)
+        .def("symbols", [](emu::Module& module) {
+            nb::list names;
+            for (const auto& r : module.image().regions()) names.append(r->name.substr(sizeof("variable ") - 1));
+            return names;
+        })
+        .def("symbol", [](emu::Module& module, const std::string& name) -> nb::object {
+            const emu::Symbol* s = module.image().find(name);
+            if (!s) return nb::none();
+            auto view = nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>>(s->region->host, {s->region->bytes}, nb::find(&module));
+            return nb::make_tuple(s->address, nb::cast(view));
+        }, "name"_a, "(address, its bytes) of a variable; None if there is none.")
+        .def("launch", &launch, "entry"_a, "grid"_a, "block"_a, "cluster"_a, "parameters"_a, "regions"_a, "dynamic_shared"_a, "sanitize"_a,
+             "cooperative"_a, "threads"_a, "max_steps"_a, "max_findings"_a, "stack_bytes"_a);
+
+    m.def("forms", [] {
+        nb::list rows;
+        for (const auto& forms : emu::all_forms()) {
+            for (const auto& f : forms) rows.append(nb::make_tuple(f.opcode, f.modifiers, f.operands));
+        }
+        return rows;
+    }, "Every supported form: (opcode, modifiers, operands).");
+    m.def("refused", [] {
+        nb::list rows;
+        for (const auto& r : emu::refused_opcodes()) rows.append(nb::make_tuple(r.opcode, r.reason));
+        return rows;
+    }, "What is known and not supported: (opcode, reason).");
+    m.def("check_syntax", [](const std::string& ptx) { emu::parse(ptx); }, "ptx"_a);
+}
