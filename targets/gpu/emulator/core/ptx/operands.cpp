@@ -129,6 +129,9 @@ Operand Parser::word() {
         if (ahead().kind == Token::dotted && ahead().adjacent) {
             advance();
             int which = component(token_.text);
+            if (which < 0 && token_.text.size() == 3 && (token_.text[1] == 'b' || token_.text[1] == 'h')) {
+                fail(describe(token_) + " selects a part of a register: video instructions are not supported");
+            }
             if (which < 0) expected("a component (.x .y .z .w or .r .g .b .a)");
             if (is_special_vector(text)) {
                 result.kind = Operand::reg;
