@@ -239,5 +239,7 @@ NB_MODULE(EMULATOR_MODULE, m) {
         for (const auto& r : emu::refused_opcodes()) rows.append(nb::make_tuple(r.opcode, r.reason));
         return rows;
     }, "What is known and not supported: (opcode, reason).");
+    m.def("dump", [](const std::string& ptx) { return emu::dump(*emu::parse(ptx)); }, "ptx"_a,
+          "The module as the parser understood it, as PTX again; names are not resolved.");
     m.def("check_syntax", [](const std::string& ptx) { emu::parse(ptx); }, "ptx"_a);
 }
