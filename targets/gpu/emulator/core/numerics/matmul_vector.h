@@ -1,0 +1,91 @@
+// The few vector operations that the matrix kernels are made of, for each level of the instruction set. One fma is one
+// IEEE fused multiply-add on all of them, so that results do not depend on the level.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "numerics/matmul_scalar.h"
+
+#if defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__))
+#include <immintrin.h>
+#endif
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12 takes the undefined operands inside of its own intrinsics for mistakes (its bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+namespace emu::matmul {
+
+#if defined(__AVX512F__)
+constexpr int kWidth = 16;
+using Vec = __m512;
+inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
+inline void store(float* p, Vec v) { _mm512_storeu_ps(p, v); }
+inline Vec zero() { return _mm512_setzero_ps(); }
+inline Vec fused(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+/// Four floats, again and again.
+inline Vec four(const float* p) { return _mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
+/// a where `keep`'s lane is all ones, else b.
+inline Vec choose(const uint32_t* keep, Vec a, Vec b) {
+    const __m512i k = _mm512_loadu_si512(keep);
+    return _mm512_mask_blend_ps(_mm512_test_epi32_mask(k, k), b, a);
+}
+inline Vec canonical(Vec v) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), v, _mm512_castsi512_ps(_mm512_set1_epi32(0x7fffffff)));
+}
+#elif defined(__AVX2__) && defined(__FMA__)
+constexpr int kWidth = 8;
+using Vec = __m256;
+inline Vec load(const float* p) { return _mm256_loadu_ps(p); }
+inline void store(float* p, Vec v) { _mm256_storeu_ps(p, v); }
+inline Vec zero() { return _mm256_setzero_ps(); }
+inline Vec fused(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
+inline Vec four(const float* p) { const __m128 v = _mm_loadu_ps(p); return _mm256_set_m128(v, v); }
+inline Vec choose(const uint32_t* keep, Vec a, Vec b) {
+    return _mm256_blendv_ps(b, a, _mm256_castsi256_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(keep))));
+}
+inline Vec canonical(Vec v) {
+    return _mm256_blendv_ps(v, _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff)), _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+}
+#else
+constexpr int kWidth = 4;
+struct Vec { float v[4]; };
+inline Vec load(const float* p) { Vec r; std::memcpy(r.v, p, 16); return r; }
+inline void store(float* p, Vec v) { std::memcpy(p, v.v, 16); }
+inline Vec zero() { return Vec{{0, 0, 0, 0}}; }
+inline Vec fused(Vec a, Vec b, Vec c) {
+    Vec r;
+    for (int i = 0; i < 4; ++i) r.v[i] = fused(a.v[i], b.v[i], c.v[i]);
+    return r;
+}
+inline Vec four(const float* p) { return load(p); }
+inline Vec choose(const uint32_t* keep, Vec a, Vec b) {
+    Vec r;
+    for (int i = 0; i < 4; ++i) r.v[i] = keep[i] != 0 ? a.v[i] : b.v[i];
+    return r;
+}
+inline Vec canonical(Vec v) {
+    for (int i = 0; i < 4; ++i) v.v[i] = num::canonical(v.v[i]);
+    return v;
+}
+#endif
+
+// ---- four doubles -----------------------------------------------------------------------------------------------------
+#if defined(__AVX2__) && defined(__FMA__)
+using Four = __m256d;
+inline Four load(const double* p) { return _mm256_loadu_pd(p); }
+inline void store(double* p, Four v) { _mm256_storeu_pd(p, v); }
+inline Four fused(double a, Four b, Four c) { return _mm256_fmadd_pd(_mm256_set1_pd(a), b, c); }
+#else
+struct Four { double v[4]; };
+inline Four load(const double* p) { Four r; std::memcpy(r.v, p, 32); return r; }
+inline void store(double* p, Four v) { std::memcpy(p, v.v, 32); }
+inline Four fused(double a, Four b, Four c) {
+    for (int i = 0; i < 4; ++i) c.v[i] = std::fma(a, b.v[i], c.v[i]);
+    return c;
+}
+#endif
+
+}  // namespace emu::matmul
