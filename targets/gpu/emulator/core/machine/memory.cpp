@@ -199,6 +199,7 @@ bool place_of(Warp& w, const Inst& inst, Space space, uint64_t address, bool clu
         window = address - within;
         cluster = true;
     }
+    place.space = space;
     switch (space) {
         case Space::local: return false;
         case Space::shared: {

@@ -6,6 +6,7 @@
 
 #include "machine/cta.h"
 #include "machine/launch.h"
+#include "machine/memory_count.h"
 
 namespace emu {
 
@@ -14,13 +15,14 @@ struct Place {
     uint8_t* host = nullptr;
     uint64_t begin = 0, bytes = 0;
     Region* region = nullptr;
+    Space space = Space::global;  // the instruction's, or where its generic address leads
 };
 
 /// Where `address` lies; false if nobody owns it, or for local memory, which is a lane's own. `cluster`: shared memory of
 /// other CTAs may be meant (always so for generic addresses).
 bool place_of(Warp& warp, const Inst& inst, Space space, uint64_t address, bool cluster, Place& place);
 
-/// All ones for the lanes of the mask: `lanes(mask, l)`.
+/// All ones for a lane of the mask, zero for others.
 inline uint64_t lane_ones(Mask mask, int lane) { return uint64_t{0} - (mask >> lane & 1u); }
 
 /// True if every lane of the mask has its address in [begin, begin + room] and aligned to `align`.
@@ -79,6 +81,7 @@ struct Flat {
     uint64_t begin = 0;
     uint64_t stride = 0;  // of local memory; 0 elsewhere
     Pattern pattern = Pattern::scattered;
+    Space space = Space::global;  // never generic
     int first = 0, last = 0;  // lanes of the mask
     uint8_t* at(const uint64_t* address, int lane) const {
         return base + (address[lane] - begin) + static_cast<uint64_t>(lane) * stride;
@@ -102,6 +105,7 @@ inline bool flat(Warp& w, const Inst& i, Mask mask, Space space, const uint64_t*
         out.base = w.local.host;
         out.begin = window;
         out.stride = w.local_lane;
+        out.space = Space::local;
         out.pattern = Pattern::by_lane;
         return true;
     }
@@ -109,6 +113,7 @@ inline bool flat(Warp& w, const Inst& i, Mask mask, Space space, const uint64_t*
     out.base = place.host;
     out.begin = place.begin;
     out.stride = 0;
+    out.space = place.space;
     const uint64_t room = place.bytes - bytes;
     if (consecutive<bytes>(mask, address, out.first)) {
         out.pattern = Pattern::consecutive;
@@ -117,6 +122,30 @@ inline bool flat(Warp& w, const Inst& i, Mask mask, Space space, const uint64_t*
     }
     out.pattern = uniform(mask, address, out.first) ? Pattern::uniform : Pattern::scattered;
     return all_inside(mask, address, place.begin, room, bytes);
+}
+
+/// Counts a request that flat() found: closed forms where its pattern has one.
+template <uint32_t bytes>
+inline void count_flat(Warp& w, const Inst& i, Mask mask, const uint64_t* address, const Flat& f) {
+    const auto lanes = static_cast<uint32_t>(std::popcount(mask));
+    const bool gapless = lanes == static_cast<uint32_t>(f.last - f.first) + 1;
+    if (f.pattern == Pattern::uniform ? f.space == Space::shared && lanes != 1 && bytes > 4
+                                      : f.pattern != Pattern::consecutive || !gapless) {
+        count_memory(w, i, mask, f.space, address, bytes);
+        return;
+    }
+    MemoryCount& to = w.worker->counters.memory[i.pc];
+    ++to.requests;
+    to.bytes += static_cast<uint64_t>(lanes) * bytes;
+    if (f.space == Space::global) {
+        const uint64_t low = address[f.first];
+        to.sectors += f.pattern == Pattern::uniform ? 1 : ((low + lanes * bytes - 1) >> 5) - (low >> 5) + 1;
+    } else if (f.space == Space::shared) {
+        constexpr int group = bytes <= 4 ? kLanes : static_cast<int>(128 / bytes);
+        const int passes = f.pattern == Pattern::uniform ? 1 : f.last / group - f.first / group + 1;
+        to.wavefronts += static_cast<uint64_t>(passes);
+        to.ideal += static_cast<uint64_t>(passes);
+    }
 }
 
 }  // namespace emu

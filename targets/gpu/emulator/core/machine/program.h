@@ -83,7 +83,8 @@ enum Special : Slot {
     special_laneid = 640,        // u32
     special_sink = 768,          // where results nobody wants go, 512 bytes
     special_carry = 1280,        // a Mask: the condition code CC.CF
-    special_end = 1408,
+    special_stack = 1408,        // u32: bytes of the lane's local memory, from its end, that alloca took
+    special_end = 1536,
 };
 
 }  // namespace emu

@@ -108,7 +108,7 @@ struct Call {
     uint32_t after = 0;     // where lanes go on that do not call
 };
 
-constexpr uint32_t kHeader = 16;  // below a callee's frame: {function, distance to the caller's frame}
+constexpr uint32_t kHeader = 16;  // below a callee's frame: {function, distance to the caller's frame, the caller's alloca}
 
 uint8_t* lane_memory(Warp& w, int lane) { return w.local.host + static_cast<uint64_t>(lane) * w.local_lane; }
 
@@ -151,10 +151,11 @@ void enter(Warp& w, const Inst& i, Mask mask, const Call& call, uint32_t callee_
     const uint32_t saved = callee.recursive ? callee.saved : 0;
     const uint32_t distance = caller.frame + saved + kHeader;
     uint32_t* frame = w.out<uint32_t>(special_frame);
+    const uint32_t* stack = w.get<uint32_t>(special_stack);
     Mask over = 0;
     for (Mask m = mask; m; m &= m - 1) {
         const int l = __builtin_ctz(m);
-        if (static_cast<uint64_t>(frame[l]) + distance + callee.frame > w.local_lane) over |= 1u << l;
+        if (static_cast<uint64_t>(frame[l]) + distance + callee.frame + stack[l] > w.local_lane) over |= 1u << l;
     }
     if (over) {
         w.fault(Kind::out_of_bounds, i, __builtin_ctz(over), 0, "the call of " + callee.name + " overflows the thread's stack");
@@ -183,7 +184,7 @@ void enter(Warp& w, const Inst& i, Mask mask, const Call& call, uint32_t callee_
             copy_lane(w, l, true, from, 0, !reg, reg ? nullptr : now + formal.offset, static_cast<Slot>(formal.offset),
                       std::min(a.bytes, formal.bytes));
         }
-        const uint32_t header[2] = {callee_index, distance};
+        const uint32_t header[3] = {callee_index, distance, stack[l]};
         std::memcpy(now - kHeader, header, sizeof header);
         frame[l] += distance;
     }
@@ -233,7 +234,7 @@ void run_return(Warp& w, const Inst& i, Mask mask) {
     for (Mask m = mask; m; m &= m - 1) {
         const int l = __builtin_ctz(m);
         uint8_t* now = lane_memory(w, l) + frame[l];
-        uint32_t header[2];
+        uint32_t header[3];
         std::memcpy(header, now - kHeader, sizeof header);
         const Function& callee = w.program->functions[header[0]];
         uint8_t* old = now - header[1];
@@ -251,6 +252,7 @@ void run_return(Warp& w, const Inst& i, Mask mask) {
             copy_lane(w, l, true, from, 0, a.memory, a.memory ? old + a.at : nullptr, a.at, std::min(a.bytes, formal.bytes));
         }
         frame[l] -= header[1];
+        w.out<uint32_t>(special_stack)[l] = header[2];
     }
 }
 
