@@ -1,0 +1,116 @@
+// atom and red: which forms there are, and which function each is; the functions are in atomic_functions.h.
+#include "ops/atomic_functions.h"
+
+namespace emu {
+namespace {
+
+using namespace atomic_ops;
+
+Handler integer_handler(const Decode& d, Type type) {
+    const bool wide = bytes_of(type) == 8;
+    if (d.has("and")) return wide ? run<uint64_t, And> : run<uint32_t, And>;
+    if (d.has("or")) return wide ? run<uint64_t, Or> : run<uint32_t, Or>;
+    if (d.has("xor")) return wide ? run<uint64_t, Xor> : run<uint32_t, Xor>;
+    if (d.has("add")) return wide ? run<uint64_t, Add> : run<uint32_t, Add>;
+    if (d.has("inc")) return run<uint32_t, Increment>;
+    if (d.has("dec")) return run<uint32_t, Decrement>;
+    if (d.has("exch")) return type == Type::b128 ? run<U128, Exchange> : wide ? run<uint64_t, Exchange> : run<uint32_t, Exchange>;
+    if (d.has("cas")) {
+        switch (type) {
+            case Type::b16: return run<uint16_t, CompareAndSwap>;
+            case Type::b32: return run<uint32_t, CompareAndSwap>;
+            case Type::b64: return run<uint64_t, CompareAndSwap>;
+            default: return run<U128, CompareAndSwap>;
+        }
+    }
+    const bool max = d.has("max");
+    switch (type) {
+        case Type::u32: return max ? run<uint32_t, Choose<uint32_t, true>> : run<uint32_t, Choose<uint32_t, false>>;
+        case Type::s32: return max ? run<uint32_t, Choose<int32_t, true>> : run<uint32_t, Choose<int32_t, false>>;
+        case Type::u64: return max ? run<uint64_t, Choose<uint64_t, true>> : run<uint64_t, Choose<uint64_t, false>>;
+        default: return max ? run<uint64_t, Choose<int64_t, true>> : run<uint64_t, Choose<int64_t, false>>;
+    }
+}
+
+template <class H>
+Handler narrow_handler(const Decode& d, bool packed, uint32_t elements) {
+    auto handler = [&]<class F>(F) { return packed ? by_elements<uint32_t, Pair<F>>(elements) : by_elements<uint16_t, F>(elements); };
+    if (d.has("min")) return handler(ChooseNarrow<H, false>{});
+    if (d.has("max")) return handler(ChooseNarrow<H, true>{});
+    return handler(AddNarrow<H>{});
+}
+
+void decode_atomic(Decode& d) {
+    Atomic s;
+    s.returns = d.source_text.opcode == "atom";
+    const bool compares = d.has("cas");
+    const size_t at = s.returns ? 1 : 0, least = at + 2 + (compares ? 1 : 0);
+    d.expect(least, least + (d.has("L2::cache_hint") ? 1 : 0));
+    if (d.operands() > least) d.source(least, Type::b64);
+    const Type type = d.type();
+    const Space named = space_named(d, &s.cluster);
+    if (named == Space::shared && d.has("L2::cache_hint")) d.fail(".L2::cache_hint is for global memory only");
+    d.inst.space = d.address(at, named);
+    s.order = order_named(d, Order::relaxed);
+    s.scope = scope_named(d, Scope::gpu);
+
+    const uint32_t elements = vector_named(d);
+    auto parts = [&](size_t n) {
+        auto result = d.elements(d.operand(n));
+        if (result.size() != elements) {
+            d.fail("an operand has " + std::to_string(result.size()) + " elements, the instruction " + std::to_string(elements));
+        }
+        return result;
+    };
+    const auto b = parts(at + 1);
+    for (uint32_t e = 0; e < elements; ++e) s.b[e] = d.source(b[e], type);
+    if (compares) s.c = d.source(at + 2, type);
+    if (s.returns) {
+        const auto results = parts(0);
+        for (uint32_t e = 0; e < elements; ++e) s.d[e] = d.dest(results[e], type);
+    }
+    d.attach(s);
+    switch (type) {
+        case Type::f16: d.inst.run = narrow_handler<Half>(d, false, elements); return;
+        case Type::f16x2: d.inst.run = narrow_handler<Half>(d, true, elements); return;
+        case Type::bf16: d.inst.run = narrow_handler<Brain>(d, false, elements); return;
+        case Type::bf16x2: d.inst.run = narrow_handler<Brain>(d, true, elements); return;
+        case Type::f32: d.inst.run = by_elements<uint32_t, AddF32>(elements); return;
+        case Type::f64: d.inst.run = run<uint64_t, AddF64>; return;
+        default: d.inst.run = integer_handler(d, type);
+    }
+}
+
+}  // namespace
+
+#define SCOPE "[cta|cluster|gpu|sys] "
+#define SPACE "[global|shared|shared::cta|shared::cluster] "
+#define HINT "[L2::cache_hint] "
+// The operations that atom and red share, behind their own orders. ptxas takes the scope and the vector's size at several
+// places; those that the manual and its examples show are here.
+#define COMMON(opcode, order, operands)                                                                            \
+    {opcode, order SCOPE SPACE "and|or|xor " HINT "b32|b64", operands, decode_atomic},                             \
+        {opcode, order SCOPE SPACE "add " HINT "u32|s32|u64|f32|f64", operands, decode_atomic},                    \
+        {opcode, order SCOPE SPACE "inc|dec " HINT "u32", operands, decode_atomic},                                \
+        {opcode, order SCOPE SPACE "min|max " HINT "u32|s32|u64|s64", operands, decode_atomic},                    \
+        {opcode, order SCOPE SPACE "add noftz " HINT "f16|f16x2|bf16|bf16x2", operands, decode_atomic},            \
+        {opcode, order SCOPE "[global] add " HINT "v2|v4 f32", operands, decode_atomic},                           \
+        {opcode, order SCOPE "[global] v2|v4 f32 add " HINT, operands, decode_atomic},                             \
+        {opcode, order SCOPE "[global] add|min|max noftz " HINT "v2|v4|v8 f16|bf16", operands, decode_atomic},     \
+        {opcode, order SCOPE "[global] v2|v4|v8 f16|bf16 add|min|max noftz " HINT, operands, decode_atomic},       \
+        {opcode, order SCOPE "[global] add|min|max noftz " HINT "v2|v4 f16x2|bf16x2", operands, decode_atomic},    \
+        {opcode, order SCOPE "[global] v2|v4 f16x2|bf16x2 add|min|max noftz " HINT, operands, decode_atomic}
+#define ATOM "[relaxed|acquire|release|acq_rel] "
+#define RED "[relaxed|release] "
+
+Forms atomic_forms() {
+    static const Form table[] = {
+        COMMON("atom", ATOM, "d, [a], b, policy"),
+        {"atom", ATOM SCOPE SPACE "exch " HINT "b32|b64|b128", "d, [a], b, policy", decode_atomic},
+        {"atom", ATOM SCOPE SPACE "cas b16|b32|b64|b128", "d, [a], b, c", decode_atomic},
+        COMMON("red", RED, "[a], b, policy"),
+    };
+    return table;
+}
+
+}  // namespace emu
