@@ -12,11 +12,10 @@ namespace emu {
 template <class T>
 using Word = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
 
-/// f(T{}) for the unsigned integer of that many bytes.
+/// f(T{}) for the unsigned integer of 2, 4 or 8 bytes.
 template <class F>
 Handler by_size(uint32_t bytes, F f) {
     switch (bytes) {
-        case 1: return f(uint8_t{});
         case 2: return f(uint16_t{});
         case 4: return f(uint32_t{});
         default: return f(uint64_t{});
