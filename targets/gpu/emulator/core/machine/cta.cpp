@@ -91,6 +91,7 @@ void start_cluster(Cluster& cluster, Launch& launch, Worker& worker, const uint8
         cta.shared.name = "shared memory";
         cta.shared.cta = &cta;
         std::fill(std::begin(cta.barriers), std::end(cta.barriers), Barrier{});
+        cta.mbarriers.clear();
         if (fresh) {
             cta.registers.resize(static_cast<size_t>(warps) * p.register_bytes + 64);
             cta.local.resize(static_cast<size_t>(warps) * local_lane * kLanes + 64);
