@@ -17,7 +17,7 @@ using namespace nb::literals;
 
 namespace {
 
-using Bytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 /// Memory of Python's, behind a virtual address.
 struct DeviceRegion {
@@ -27,7 +27,7 @@ struct DeviceRegion {
     DeviceRegion(uint64_t address, Bytes bytes, const std::string& name, bool writable, bool initialized) : memory(std::move(bytes)) {
         region.begin = address;
         region.bytes = memory.size();
-        region.host = memory.data();
+        region.host = const_cast<uint8_t*>(memory.data());  // read-only arrays are not `writable`
         region.writable = writable;
         region.initialized = initialized;
         region.name = name;
@@ -178,7 +178,7 @@ NB_MODULE(EMULATOR_MODULE, m) {
         try {
             std::rethrow_exception(p);
         } catch (const emu::PtxError& e) {
-            PyErr_SetString(PyExc_SyntaxError, e.what());
+            PyErr_SetString(e.unsupported ? PyExc_NotImplementedError : PyExc_SyntaxError, e.what());
         }
     });
 

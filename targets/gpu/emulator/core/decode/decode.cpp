@@ -71,6 +71,10 @@ Decode::Decode(Context& c, const ast::Instruction& instruction) : source_text(in
 
 void Decode::fail(const std::string& message) const { throw PtxError(source_text.line, full_name(source_text) + ": " + message); }
 
+void Decode::unsupported(const std::string& message) const {
+    throw PtxError(source_text.line, full_name(source_text) + ": " + message, true);
+}
+
 void Decode::keep(std::shared_ptr<const void> p) { context.program.sides.push_back(std::move(p)); }
 
 const std::string& Decode::word(size_t n) const {

@@ -122,6 +122,7 @@ public:
     void ends_block() { inst.flags |= Inst::block_end; }
 
     [[noreturn]] void fail(const std::string& message) const;  // PtxError with the line and the instruction
+    [[noreturn]] void unsupported(const std::string& message) const;
 
     // Defined in decoder.cpp
     struct Context;

@@ -193,7 +193,7 @@ void decode_function(Decode::Context& c) {
         pc_of[k] = static_cast<uint32_t>(p.code.size());
         Decode d(c, source);
         const Form* form = match(source, d.words);
-        if (!form) d.fail(no_match(source));
+        if (!form) d.unsupported(no_match(source));
         if (!source.guard.name.empty()) {
             ast::Operand guard;
             guard.kind = ast::Operand::reg;

@@ -13,8 +13,9 @@ namespace emu {
 /// A PTX text that is not one, or uses what is not supported. The message begins with "line N: ".
 struct PtxError : std::runtime_error {
     uint32_t line;
-    PtxError(uint32_t line, const std::string& message)
-        : std::runtime_error("line " + std::to_string(line) + ": " + message), line(line) {}
+    bool unsupported;  // it is PTX, and not the emulator's
+    PtxError(uint32_t line, const std::string& message, bool unsupported = false)
+        : std::runtime_error("line " + std::to_string(line) + ": " + message), line(line), unsupported(unsupported) {}
 };
 
 enum class Type : uint8_t {
