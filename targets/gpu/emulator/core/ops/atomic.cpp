@@ -86,8 +86,8 @@ void decode_atomic(Decode& d) {
 #define SCOPE "[cta|cluster|gpu|sys] "
 #define SPACE "[global|shared|shared::cta|shared::cluster] "
 #define HINT "[L2::cache_hint] "
-// The operations that atom and red share, behind their own orders. ptxas takes the scope and the vector's size at several
-// places; those that the manual and its examples show are here.
+// The operations that atom and red share, behind their own orders. ptxas takes modifiers in any order; here are the order
+// of the manual's syntax, that of its examples with vectors, and that of the CUDA headers, where the operation comes first.
 #define COMMON(opcode, order, operands)                                                                            \
     {opcode, order SCOPE SPACE "and|or|xor " HINT "b32|b64", operands, decode_atomic},                             \
         {opcode, order SCOPE SPACE "add " HINT "u32|s32|u64|f32|f64", operands, decode_atomic},                    \
@@ -99,7 +99,11 @@ void decode_atomic(Decode& d) {
         {opcode, order SCOPE "[global] add|min|max noftz " HINT "v2|v4|v8 f16|bf16", operands, decode_atomic},     \
         {opcode, order SCOPE "[global] v2|v4|v8 f16|bf16 add|min|max noftz " HINT, operands, decode_atomic},       \
         {opcode, order SCOPE "[global] add|min|max noftz " HINT "v2|v4 f16x2|bf16x2", operands, decode_atomic},    \
-        {opcode, order SCOPE "[global] v2|v4 f16x2|bf16x2 add|min|max noftz " HINT, operands, decode_atomic}
+        {opcode, order SCOPE "[global] v2|v4 f16x2|bf16x2 add|min|max noftz " HINT, operands, decode_atomic},      \
+        {opcode, "and|or|xor " order SCOPE SPACE "b32|b64", operands, decode_atomic},                              \
+        {opcode, "add " order SCOPE SPACE "u32|s32|u64|f32|f64", operands, decode_atomic},                         \
+        {opcode, "inc|dec " order SCOPE SPACE "u32", operands, decode_atomic},                                     \
+        {opcode, "min|max " order SCOPE SPACE "u32|s32|u64|s64", operands, decode_atomic}
 #define ATOM "[relaxed|acquire|release|acq_rel] "
 #define RED "[relaxed|release] "
 
@@ -108,6 +112,8 @@ Forms atomic_forms() {
         COMMON("atom", ATOM, "d, [a], b, policy"),
         {"atom", ATOM SCOPE SPACE "exch " HINT "b32|b64|b128", "d, [a], b, policy", decode_atomic},
         {"atom", ATOM SCOPE SPACE "cas b16|b32|b64|b128", "d, [a], b, c", decode_atomic},
+        {"atom", "exch " ATOM SCOPE SPACE "b32|b64|b128", "d, [a], b", decode_atomic},
+        {"atom", "cas " ATOM SCOPE SPACE "b16|b32|b64|b128", "d, [a], b, c", decode_atomic},
         COMMON("red", RED, "[a], b, policy"),
     };
     return table;
