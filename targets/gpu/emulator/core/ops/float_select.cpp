@@ -76,12 +76,9 @@ struct Copysign64 {
 }  // namespace
 
 void decode_minmax32(Decode& d) {
-    d.expect(3, 4);
-    const bool three = d.operands() == 4, max = d.source_text.opcode == "max";
-    const bool xorsign = d.has("xorsign"), abs = d.has("abs");
-    if (xorsign && !abs) d.fail("xorsign needs abs");
-    if (three && xorsign) d.fail("xorsign is not for three operands");
-    if (!three && abs && !xorsign) d.fail("abs without xorsign is for three operands");
+    const bool max = d.source_text.opcode == "max", xorsign = d.has("xorsign"), abs = d.has("abs");
+    d.expect(abs && !xorsign ? 4 : 3, xorsign ? 3 : 4);
+    const bool three = d.operands() == 4;
     operands_of(d, Type::f32, three ? 3 : 2);
     d.inst.run = three ? choose<Select3, true>(max, d.has("ftz"), d.has("NaN"), abs)
                        : choose<Select, false>(max, d.has("ftz"), d.has("NaN"), xorsign);

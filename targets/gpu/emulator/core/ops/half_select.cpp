@@ -48,7 +48,6 @@ struct Sign {
 
 void decode_half_minmax(Decode& d) {
     const Type type = d.type();
-    if (d.has("xorsign") != d.has("abs")) d.fail("xorsign and abs go together");
     operands_of(d, type, 2);
     const bool max = d.source_text.opcode == "max", nan = d.has("NaN"), xorsign = d.has("xorsign"), two = is_pair(type);
     d.inst.run = is_bf16(type) ? choose<true>(max, false, nan, xorsign, two)
