@@ -84,6 +84,7 @@ struct Launch {
     // Memory of device-side malloc and the grid barrier; regions in `memory`.
     std::vector<std::unique_ptr<Region>> own_regions;
     std::vector<std::unique_ptr<uint8_t[]>> own_memory;
+    std::shared_ptr<void> heap;          // of malloc and free; ops/system_heap.cpp's
     uint64_t grid_workspace = 0;         // address of what %envreg1 and 2 point to, in a cooperative launch
 
     Launch();
