@@ -1,0 +1,1 @@
+"""Kernels of several origins, and what each must compute."""
