@@ -119,8 +119,10 @@ template <class T> __device__ void store_tile(T* c, const T* d) {
 MMA_F32(mma_f16, "m16n8k16", "f16.f16")
 MMA_F32(mma_bf16, "m16n8k16", "bf16.bf16")
 MMA_F32(mma_tf32, "m16n8k8", "tf32.tf32")
+#if __CUDA_ARCH__ >= 890
 MMA_F32(mma_e4m3, "m16n8k32", "e4m3.e4m3")
 MMA_F32(mma_e5m2_e4m3, "m16n8k32", "e5m2.e4m3")
+#endif
 MMA_S32(mma_s8, "m16n8k32", "s32.s8.s8.s32")
 MMA_S32(mma_u8_s8, "m16n8k32", "s32.u8.s8.s32")
 MMA_S32(mma_s8_saturated, "m16n8k32", "satfinite.s32.s8.s8.s32")
@@ -147,6 +149,7 @@ extern "C" __global__ void mma_f64(const double* a, const double* b, double* c) 
     c[g * 8 + 2 * t] = d[0], c[g * 8 + 2 * t + 1] = d[1];
 }
 
+#if __CUDA_ARCH__ >= 900
 // C = A B with 64x64 of C by four warps: tiles in shared memory whose 16-byte pieces are swizzled by XOR, ldmatrix
 // (transposing for B, which is row-major), and stmatrix on the way out.
 extern "C" __global__ void __launch_bounds__(128) gemm_ldmatrix(const uint4* a, const uint4* b, uint4* c, int n, int k) {
@@ -219,3 +222,4 @@ extern "C" __global__ void matrix_moves(const unsigned short* in, unsigned short
     unsigned* words = reinterpret_cast<unsigned*>(out + 64);
     words[lane] = turned, words[32 + lane] = moved, words[64 + lane] = plain;
 }
+#endif

@@ -6,6 +6,7 @@ import fcntl
 import functools
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ def compile_ptx(source: str, arch: str = "sm_90a", flags: Sequence[str] = ()) ->
     compiler = nvcc()
     if compiler is None:
         raise FileNotFoundError("nvcc is not on PATH")
-    options = ["-ptx", f"-arch={arch}", "-std=c++17", "-O3", *flags]
+    options = ["-ptx", f"-arch={arch}", "-std=c++17", "-O3", "-diag-suppress", "20054", *flags]
     digest = hashlib.sha256("\0".join([version(), source, *options]).encode())
     for file in [CORPUS / source, *sorted(CORPUS.glob("*.cuh"))]:
         digest.update(file.read_bytes())
@@ -57,3 +58,9 @@ def compile_ptx(source: str, arch: str = "sm_90a", flags: Sequence[str] = ()) ->
 def committed(source: str) -> Path:
     """Where the PTX of a chosen source is committed, for machines without nvcc."""
     return COMMITTED / f"{Path(source).stem}.ptx"
+
+
+def release(text: str) -> str:
+    """The compiler's release, out of what it says of itself or out of the head of PTX that it made."""
+    found = re.search(r"release ([\d.]+), V([\d.]+)", text)
+    return found.group(2) if found else ""

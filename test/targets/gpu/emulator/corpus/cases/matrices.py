@@ -27,7 +27,7 @@ def rounded_tf32(x: np.ndarray) -> np.ndarray:
 
 
 @case("mma.cu")
-@case("mma.cu", arch="sm_80", flags=["-DSM_80"], suffix="_sm_80")
+@case("mma.cu", arch="sm_80", suffix="_sm_80")
 def wmma_gemm(bench: Bench) -> None:
     m, n, k = 32, 64, 48
     for entry, kind, out in [

@@ -1,0 +1,41 @@
+"""Kernels in CUDA C++, compiled by nvcc, against answers that know nothing of PTX; each plain and with the sanitizer.
+
+Where nvcc is missing, the sources whose PTX is committed in `ptx/` run from there, and the others are skipped.
+"""
+
+from __future__ import annotations
+
+import pytest
+from corpus import cases, nvcc
+from corpus.harness import CASES, Bench, Case
+
+assert cases.__all__
+
+
+def ptx_of(case: Case) -> str:
+    """The case's PTX, from nvcc or, where that is missing and the case is an ordinary one, from the repository."""
+    if nvcc.nvcc() is not None:
+        return nvcc.compile_ptx(case.source, case.arch, case.flags)
+    kept = nvcc.committed(case.source)
+    if not kept.exists() or case.arch != "sm_90a" or case.flags:
+        pytest.skip("nvcc is not on PATH, and this source's PTX is not in the repository")
+    return kept.read_text()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_plain(case: Case) -> None:
+    case.run(Bench(ptx_of(case)))
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.sanitize], ids=str)
+def test_sanitized(case: Case) -> None:
+    case.run(Bench(ptx_of(case), sanitize=True))
+
+
+@pytest.mark.parametrize("source", sorted({path.stem for path in nvcc.COMMITTED.glob("*.ptx")}))
+def test_committed_ptx_is_fresh(source: str, request: pytest.FixtureRequest) -> None:
+    if nvcc.nvcc() is None:
+        pytest.skip("nvcc is not on PATH")
+    if nvcc.release(nvcc.version()) != nvcc.release(nvcc.committed(source).read_text()):
+        pytest.skip("another release of nvcc made the committed PTX")
+    assert nvcc.committed(source).read_text() == nvcc.compile_ptx(f"{source}.cu"), "run corpus/commit_ptx.py"
