@@ -23,8 +23,8 @@ from __future__ import annotations
 import itertools
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +214,75 @@ def _typed(raw: np.ndarray, kind: str) -> np.ndarray:
     return typed.reshape(-1, 2) if kind == "b128" else typed
 
 
+# ---- cases ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kernel, arrays for its inputs, and the answer: a function of them, by name, to the outputs by name.
+
+    A single output may come back as the array itself. The answer must not share code with the emulator.
+    """
+
+    kernel: Kernel
+    arrays: Mapping[str, np.ndarray]
+    answer: Callable[..., Any]
+
+    def expected(self) -> dict[str, np.ndarray]:
+        """The outputs that the answer gives, with the dtypes of their types."""
+        result = self.answer(**self.arrays)
+        named = result if isinstance(result, Mapping) else dict(zip(self.kernel.outputs, [result], strict=True))
+        return {name: _typed(_bytes(named[name], kind), kind) for name, kind in self.kernel.outputs.items()}
+
+
+def check(cases: Sequence[Case], rng: np.random.Generator, guarded: bool = True) -> None:
+    """Runs every case as it is and, unless told not to, once more under random guards; compares bit for bit.
+
+    Where the guard is false, an output must keep what it held. Texts of several statements cannot be guarded.
+    """
+    for case, got in zip(cases, run_all([(case.kernel, case.arrays) for case in cases]), strict=True):
+        for name, expected in case.expected().items():
+            _compare(case, name, got[name], expected)
+    if not guarded:
+        return
+    runs: list[tuple[Kernel, Mapping[str, np.ndarray]]] = []
+    for case in cases:
+        count = len(next(iter(case.arrays.values()))) if case.arrays else BLOCK
+        initial = {
+            f"initial_{name}": _random(kind, count, rng)
+            for name, kind in case.kernel.outputs.items()
+            if name not in case.kernel.inputs
+        }
+        runs.append((replace(case.kernel, guarded=True), {**case.arrays, **initial, "guard": guards(count, rng)}))
+    for case, (_, given), got in zip(cases, runs, run_all(runs), strict=True):
+        for name, expected in case.expected().items():
+            kind = case.kernel.outputs[name]
+            before = _typed(_bytes(given[f"initial_{name}" if name not in case.kernel.inputs else name], kind), kind)
+            guard = given["guard"].reshape(-1, *[1] * (expected.ndim - 1))
+            _compare(case, name, got[name], np.where(guard, _as_bits(expected), _as_bits(before)), ", guarded")
+
+
+def _random(kind: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    if kind == "pred":
+        return rng.random(count) < 0.5
+    return _typed(rng.integers(0, 255, count * size(kind), np.uint8, endpoint=True), kind)
+
+
+def _as_bits(array: np.ndarray) -> np.ndarray:
+    return array.view(f"uint{8 * array.dtype.itemsize}")
+
+
+def _compare(case: Case, name: str, actual: np.ndarray, expected: np.ndarray, how: str = "") -> None:
+    wrong = np.flatnonzero((_as_bits(actual) != _as_bits(expected)).reshape(len(actual), -1).any(axis=1))
+    if len(wrong):
+        at = wrong[0]
+        inputs = ", ".join(f"{key}={values[at]!r}" for key, values in case.arrays.items())
+        raise AssertionError(
+            f"{case.kernel.text}{how}: {len(wrong)} of {len(actual)} wrong; element {at}: {inputs}: "
+            f"%{name} is {_as_bits(actual)[at]!r} and should be {_as_bits(expected)[at]!r}"
+        )
+
+
 # ---- inputs ----------------------------------------------------------------------------------------------------------
 
 
@@ -259,10 +328,23 @@ def ptxas() -> str | None:
     return shutil.which("ptxas")
 
 
-def assemble(kernels: Sequence[Kernel], folder: Path, arch: str = "sm_90a") -> None:
-    """Has ptxas assemble all kernels as one module; its complaints are an AssertionError. It is the judge of syntax."""
+def assemble(kernels: Iterable[Kernel], folder: Path, arch: str = "sm_90a") -> None:
+    """Has ptxas, the judge of syntax, assemble the texts of all kernels; its complaints are an AssertionError.
+
+    They stand in blocks of one kernel, which takes seconds where a kernel of each would take minutes.
+    """
+    preambles, blocks = [], []
+    for kernel in kernels:
+        registers = "".join(
+            f".reg {_REGISTERS[kind][0]} %{name}; " for name, kind in {**kernel.inputs, **kernel.outputs}.items()
+        )
+        if kernel.preamble and kernel.preamble not in preambles:
+            preambles.append(kernel.preamble)
+        text = " ".join(f"{kernel.declarations} {kernel.text}".split())
+        blocks.append(f"    {{ {registers}{text} }}")
     source = folder / "module.ptx"
-    source.write_text(module(kernels))
+    body = "\n".join([*preambles, ".visible .entry kernel() {", *blocks, "    ret;", "}"])
+    source.write_text(HEADER + body + "\n")
     command = [str(ptxas()), f"-arch={arch}", "-O0", str(source), "-o", str(folder / "module.cubin")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
