@@ -150,8 +150,8 @@ void count_in(MemoryCount& to, Space space, Mask mask, const uint64_t* address, 
             }
             return;
         }
-        case Space::global: to.sectors += sectors_of(mask, address, bytes); return;
-        default: return;  // constants and parameters come through a cache of their own
+        case Space::global: case Space::constant: to.sectors += sectors_of(mask, address, bytes); return;
+        default: return;  // parameters
     }
 }
 
@@ -180,7 +180,7 @@ void count_bulk(Warp& w, const Inst& inst, Space space, uint64_t address, uint64
     if (bytes == 0) return;
     uint64_t within = address;
     if (space == Space::generic) space = space_of(address, within);
-    if (space == Space::global || space == Space::local) {
+    if (space == Space::global || space == Space::constant || space == Space::local) {
         to.sectors += ((address + bytes - 1) >> 5) - (address >> 5) + 1;
     } else if (space == Space::shared) {
         const uint64_t rows = ((address + bytes - 1) >> 7) - (address >> 7) + 1;

@@ -137,7 +137,7 @@ inline void count_flat(Warp& w, const Inst& i, Mask mask, const uint64_t* addres
     MemoryCount& to = w.worker->counters.memory[i.pc];
     ++to.requests;
     to.bytes += static_cast<uint64_t>(lanes) * bytes;
-    if (f.space == Space::global) {
+    if (f.space == Space::global || f.space == Space::constant) {
         const uint64_t low = address[f.first];
         to.sectors += f.pattern == Pattern::uniform ? 1 : ((low + lanes * bytes - 1) >> 5) - (low >> 5) + 1;
     } else if (f.space == Space::shared) {

@@ -145,7 +145,7 @@ void load_uniform(Warp& w, const Inst& i, Mask mask) {
     MemoryCount& to = w.worker->counters.memory[i.pc];
     ++to.requests;
     to.bytes += static_cast<uint64_t>(std::popcount(mask)) * bytes;
-    if (place.space == Space::global) to.sectors += 1;
+    if (place.space == Space::global || place.space == Space::constant) to.sectors += 1;
     if (place.space == Space::shared) {
         const Wavefronts passes = wavefronts_of(mask, std::array<uint64_t, kLanes>{}.data(), bytes);
         to.wavefronts += passes.taken;
@@ -174,6 +174,7 @@ void decode_ld(Decode& d) {
     const uint32_t elements = vector_named(d), size = bytes_of(type);
     check_vector(d, elements, type, named);
     check_cache(d, elements * size, named);
+    if (d.source_text.opcode == "ldu" && elements * size > 16) d.fail("ldu loads 16 bytes at most");
     if (d.has("L2::cache_hint")) d.source(2, Type::b64);
 
     d.inst.space = d.address(1, named);
