@@ -102,7 +102,7 @@ public:
 
     std::string run() {
         size_t count = 1;
-        while (count < 12 && !random_.one_in(3)) ++count;
+        while (count < 12 && random_.one_in(2)) ++count;
         for (size_t i = 0; i < count && !lines_.empty(); ++i) once();
         std::string text;
         for (auto& line : lines_) text += line + "\n";

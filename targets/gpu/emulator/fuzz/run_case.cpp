@@ -28,7 +28,7 @@ struct Buffer {
 class Case {
 public:
     Case(emu::Module& module, Random& random, Tally& tally) : module_(module), random_(random), tally_(tally) {
-        static constexpr uint64_t sizes[] = {64, 1000, 4096, 8192};
+        static constexpr uint64_t sizes[] = {1000, 8192, 16384, 32768};
         for (auto& buffer : buffers_) {
             uint64_t size = random_.pick(sizes);
             buffer.bytes = std::make_unique<uint8_t[]>(size);
@@ -128,8 +128,8 @@ private:
 
     uint64_t pointer() {
         auto& region = buffers_[random_.below(std::size(buffers_))].region;
-        if (random_.one_in(16)) return region.begin + random_.below(region.bytes + 64);
-        return random_.one_in(50) ? random_.next() : region.begin;
+        if (random_.one_in(40)) return region.begin + random_.below(region.bytes + 64);
+        return random_.one_in(100) ? random_.next() : region.begin;
     }
 
     void argument(const emu::Parameter& parameter, std::vector<uint8_t>& bytes) {
@@ -141,13 +141,13 @@ private:
             switch (random_.below(8)) {
                 case 0: return random_.next();
                 case 1: return 0;
-                case 2: return 1024;
-                default: return 1 + random_.below(64);
+                case 2: return 256;
+                default: return 1 + random_.below(32);
             }
         };
         uint64_t at = parameter.offset;
         bool small = parameter.type != emu::Type::b8 && parameter.bytes <= 8;
-        if (small && (parameter.pointer || (parameter.bytes == 8 && parameter.type != emu::Type::f64 && !random_.one_in(4)))) {
+        if (small && (parameter.pointer || (parameter.bytes == 8 && parameter.type != emu::Type::f64 && !random_.one_in(10)))) {
             put(at, pointer(), std::min(parameter.bytes, 8u));
         } else if (small && parameter.type == emu::Type::f32 && !random_.one_in(8)) {
             float value = static_cast<float>(random_.below(1000)) / 64 - 4;

@@ -28,7 +28,7 @@ void Parser::initializer(ast::Variable& variable, std::vector<uint64_t>& sizes) 
         fail("only .global and .const variables have initializers");
     }
     if (type_bytes(variable.type) == 0 || variable.type >= Type::texref) {
-        fail(std::string("initializers of type ") + type_name(variable.type) + " are not supported");
+        unsupported(std::string("initializers of type ") + type_name(variable.type) + " are");
     }
     advance();
     variable.initializer.emplace();

@@ -130,7 +130,7 @@ Operand Parser::word() {
             advance();
             int which = component(token_.text);
             if (which < 0 && token_.text.size() == 3 && (token_.text[1] == 'b' || token_.text[1] == 'h')) {
-                fail(describe(token_) + " selects a part of a register: video instructions are not supported");
+                unsupported(describe(token_) + " selects a part of a register: video instructions are");
             }
             if (which < 0) expected("a component (.x .y .z .w or .r .g .b .a)");
             if (is_special_vector(text)) {
@@ -150,8 +150,7 @@ Operand Parser::word() {
             result.name = text;
             return result;
         }
-        if (ahead().is("[")) fail("indexing '" + printable(text) + "[...]' is not supported: write [" +
-                                  printable(text) + "+bytes]");
+        if (ahead().is("[")) unsupported("indexing '" + printable(text) + "[...]' (instead of an offset in bytes) is");
     }
     bool negation = at("-") || at("!");
     if (negation && ahead().kind == Token::name && ahead().text != "_" && ahead().text != "WARP_SZ") {

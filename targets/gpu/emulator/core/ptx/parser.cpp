@@ -61,7 +61,7 @@ std::unique_ptr<ast::Module> Parser::module() {
     target();
     if (accept(".address_size")) {
         uint64_t size = constant("the size of an address", UINT64_MAX);
-        if (size != 64) fail(".address_size " + std::to_string(size) + " is not supported, only 64");
+        if (size != 64) unsupported(".address_size " + std::to_string(size) + " is");
     }
     while (token_.kind != Token::end) module_statement();
     return std::move(module_);
@@ -150,7 +150,7 @@ void Parser::module_statement() {
         fail(describe(token_) + " variables stand inside of functions only");
     }
     if (at(".tex") || at(".surf") || at(".sampler")) {
-        fail(describe(token_) + " variables (textures, surfaces) are not supported");
+        unsupported(describe(token_) + " variables (textures, surfaces) are");
     }
     if (at(".version") || at(".target") || at(".address_size")) {
         fail(describe(token_) + " stands once, at the beginning of the module");

@@ -51,6 +51,9 @@ private:
     void expect(std::string_view word, const char* where);
     [[noreturn]] void expected(const std::string& what) const;
     [[noreturn]] void fail(const std::string& message) const { throw PtxError(token_.line, message); }
+    [[noreturn]] void unsupported(const std::string& what) const {
+        throw PtxError(token_.line, what + " not supported", true);
+    }
     std::string_view name(const char* what);
     std::string string(const char* what);
     void version();
