@@ -92,7 +92,7 @@ void run_cp_async(Warp& w, const Inst& i, Mask mask) {
         tell(w, i, mask, to, whole, true);
     }
     if (reading) count_memory(w, i, reading, Space::global, from_address, i.n);
-    count_memory(w, i, mask, Space::shared, to_address, i.n);
+    count_banks_only(w, i, [&] { count_memory(w, i, mask, Space::shared, to_address, i.n); });
     switch (i.n) {
         case 4: copy_lanes<4>(mask, to, from, size); break;
         case 8: copy_lanes<8>(mask, to, from, size); break;
@@ -119,6 +119,7 @@ void decode_cp_async(Decode& d) {
         else copy.size = d.source(o, Type::u32);
     }
     d.attach(copy);
+    d.inst.space = Space::global;  // for the counters
     d.inst.run = run_cp_async;
 }
 
@@ -183,6 +184,7 @@ void async_store(Decode& d, AsyncStore& store) {
     if (values.size() != store.elements) d.fail("the vector does not have " + std::to_string(store.elements) + " elements");
     for (uint32_t k = 0; k < store.elements; ++k) store.value[k] = d.source(values[k], type);
     d.attach(store);
+    d.inst.space = space;
     d.inst.run = run_async_store;
 }
 

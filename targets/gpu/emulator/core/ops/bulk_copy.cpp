@@ -76,7 +76,9 @@ bool deliver(Warp& w, const Inst& i, int lane, const BulkCopy& copy, const Bytes
     in_flight(w, i, lane, from, bytes, false, end);
     if (copy.reduce) in_flight(w, i, lane, to, bytes, false, end);
     in_flight(w, i, lane, to, bytes, true, end);
-    count_bulk(w, i, copy.to.space, to_address, bytes);
+    const auto count = [&] { count_bulk(w, i, copy.to.space, to_address, bytes); };
+    if (copy.from.space == Space::global) count_banks_only(w, i, count);
+    else count();
     if (copy.reduce) {
         copy.reduce(to.host, from.host, bytes, contended(w, copy.to.space));
     } else if (copy.byte_mask != kNone) {
@@ -100,7 +102,11 @@ void run_copy(Warp& w, const Inst& i, Mask mask) {
         }
         if (bytes == 0) return;
         const Bytes from = find_bytes(w, i, lane, copy.from, source, bytes, 16, false);
-        if (from) count_bulk(w, i, copy.from.space, source, bytes);
+        if (from) {
+            const auto count = [&] { count_bulk(w, i, copy.from.space, source, bytes); };
+            if (copy.from.space == Space::shared) count_banks_only(w, i, count);
+            else count();
+        }
         const uint64_t barrier = copy.barrier.base == kNone ? 0 : copy.barrier.at(w, lane);
         if (copy.ctas == kNone) {
             deliver(w, i, lane, copy, from, to, barrier, bytes);
@@ -166,6 +172,7 @@ void to_shared(Decode& d, Space source) {
         copy.reduce = reducer(op, d.type(), false);
     }
     trailing(d, 4, copy);
+    d.inst.space = source;
     d.inst.run = run_copy;
 }
 
@@ -185,6 +192,7 @@ void decode_to_global(Decode& d) {
         copy.reduce = reducer(op, d.type(), true);
     }
     trailing(d, 3, copy);
+    d.inst.space = Space::global;
     d.inst.run = run_copy;
 }
 

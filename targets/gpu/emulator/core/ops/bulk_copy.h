@@ -74,6 +74,17 @@ inline void in_flight(Warp& w, const Inst& i, int lane, const Bytes& at, uint64_
     if (w.sanitizer && bytes) w.sanitizer->async_access(w, i, lane, *at.region, at.offset(), bytes, write, end.queue, end.key);
 }
 
+/// Passes over shared memory's banks that the shared side of a copy takes; its bytes are counted where it meets global
+/// memory.
+template <class F>
+inline void count_banks_only(Warp& w, const Inst& i, F count) {
+    MemoryCount& m = w.worker->counters.memory[i.pc];
+    const uint64_t requests = m.requests, bytes = m.bytes;
+    count();
+    m.requests = requests;
+    m.bytes = bytes;
+}
+
 /// The lane's CTAs of a multicast, or none (the operand is absent): bit r is rank r.
 inline uint32_t multicast_mask(const Warp& w, Slot mask, int lane) { return mask == kNone ? 0 : w.get<uint16_t>(mask)[lane]; }
 

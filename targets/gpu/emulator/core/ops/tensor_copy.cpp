@@ -152,7 +152,7 @@ void load_box(Warp& w, const Inst& i, int lane, const TensorCopy& copy) {
     if (count == 0) return;
     for (uint32_t k = 0; k < count; ++k) {
         box_in_flight(w, i, lane, t, targets[k].box, 0, t.box_bytes(), true, completion_of(targets[k].barrier));
-        count_bulk(w, i, Space::shared, targets[k].box.address, t.box_bytes());
+        count_banks_only(w, i, [&] { count_bulk(w, i, Space::shared, targets[k].box.address, t.box_bytes()); });
     }
     {
         GlobalRows rows(w, i, lane, true, false, completion_of(targets[0].barrier));
@@ -241,7 +241,7 @@ void store_box(Warp& w, const Inst& i, int lane, const TensorCopy& copy) {
         return true;
     });
     box_in_flight(w, i, lane, t, box, pending, pending_end - pending, false, {});
-    count_bulk(w, i, Space::shared, box.address, t.box_bytes());
+    count_banks_only(w, i, [&] { count_bulk(w, i, Space::shared, box.address, t.box_bytes()); });
 }
 
 void run_store(Warp& w, const Inst& i, Mask mask) {
@@ -296,6 +296,7 @@ void decode_load(Decode& d) {
     map_operand(d, 1, copy);
     copy.barrier = where(d, 2, Space::shared, cluster);
     trailing(d, 3, copy);
+    d.inst.space = Space::global;  // for the counters
     d.inst.run = run_load;
 }
 
@@ -305,6 +306,7 @@ void decode_store(Decode& d) {
     copy.box = where(d, 1, Space::shared);
     for (const auto& m : d.source_text.modifiers) copy.reduces = copy.reduces || reduce_op(m.c_str(), copy.op);
     trailing(d, 2, copy);
+    d.inst.space = Space::global;
     d.inst.run = run_store;
 }
 

@@ -74,7 +74,7 @@ void run_copy(Warp& w, const Inst& i, Mask mask) {
         w.sanitizer->access_one(w, i, lane, *from.region, from.offset(), kTensorMapBytes, Access::load());
         w.sanitizer->access_one(w, i, lane, *to.region, to.offset(), kTensorMapBytes, Access::store());
     }
-    count_bulk(w, i, Space::shared, from.address, kTensorMapBytes);
+    count_banks_only(w, i, [&] { count_bulk(w, i, Space::shared, from.address, kTensorMapBytes); });
     count_bulk(w, i, Space::global, to.address, kTensorMapBytes);
     std::memmove(to.host, from.host, kTensorMapBytes);
     if (w.launch->options.threads > 1) std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -127,6 +127,7 @@ void decode_tensormap_replace(Decode& d) {
         replace.value = d.source(value, replace.wide ? Type::b64 : Type::b32);
         break;
     }
+    d.inst.space = replace.map.space;
     d.attach(replace);
     d.inst.run = run_replace;
 }
@@ -139,6 +140,7 @@ void decode_tensormap_copy(Decode& d) {
     if (d.literal(2) != kTensorMapBytes) d.fail("the size of a tensor map is 128");
     copy.scope = scope_named(d, Scope::gpu);
     d.attach(copy);
+    d.inst.space = Space::global;
     d.inst.run = run_copy;
     d.ends_block();
 }
