@@ -1,0 +1,231 @@
+// Every access against the history of the words it touches.
+#include <algorithm>
+
+#include "sanitizer/checker.h"
+
+namespace emu {
+
+namespace {
+
+constexpr size_t kMaxReaders = 96;  // of a word: warps of one CTA, and a few of others
+
+/// The lanes that do not store where a lower one does: which of them wins is not defined, but one does, and that is
+/// what a program asks for when all threads set the same flag.
+Mask first_writers(Mask mask, const Resolved& r) {
+    Mask result = mask;
+    uint64_t last = 0;
+    bool rising = true;
+    for (Mask m = mask; m; m &= m - 1) {
+        const uint64_t address = r.address[__builtin_ctz(m)];
+        rising = rising && (m == mask || address > last);
+        last = address;
+    }
+    if (rising) return result;
+    for (Mask m = mask; m; m &= m - 1) {
+        const int lane = __builtin_ctz(m);
+        for (Mask n = result & ((Mask{1} << lane) - 1); n; n &= n - 1) {
+            if (r.host[__builtin_ctz(n)] == r.host[lane]) {
+                result &= ~(Mask{1} << lane);
+                break;
+            }
+        }
+    }
+    return result;
+}
+
+}  // namespace
+
+bool Checker::knows(Act& a, const Epoch& e) const {
+    if (e.who == a.who && !a.in_flight) return true;
+    ask(a, e.who);
+    return e.clock <= a.known;
+}
+
+void Checker::access(Warp& w, const Inst& inst, Mask mask, const Resolved& r, uint32_t bytes, const Access& how) {
+    const auto guard = lock();
+    mask &= r.ok;
+    if (how.write && !how.atomic) mask = first_writers(mask, r);
+    for (Mask m = mask; m; m &= m - 1) {
+        const int lane = __builtin_ctz(m);
+        Region& region = *r.region[lane];
+        if (region.space == Space::local || region.space == Space::param) continue;
+        const uint64_t offset = r.offset(lane);
+        Act a = act(w, inst, lane, how);
+        // An acquire sees what was released before it looks at anything else.
+        if (a.strong && how.read) synchronise(w, inst, lane, region, offset, Access{.read = true, .atomic = how.atomic, .order = how.order, .scope = how.scope});
+        check_bytes(a, region, shadow_of(region), offset, bytes);
+        if (a.strong && how.write) synchronise(w, inst, lane, region, offset, Access{.write = true, .atomic = how.atomic, .order = how.order, .scope = how.scope});
+    }
+}
+
+void Checker::access_one(Warp& w, const Inst& inst, int lane, Region& region, uint64_t offset, uint64_t bytes, const Access& how) {
+    if (region.space == Space::local || region.space == Space::param) return;
+    const auto guard = lock();
+    Act a = act(w, inst, lane, how);
+    check_bytes(a, region, shadow_of(region), offset, bytes);
+}
+
+void Checker::check_bytes(Act& a, Region& region, RegionShadow& shadow, uint64_t offset, uint64_t bytes) {
+    if (!bytes || offset + bytes > region.bytes) return;
+    if (a.reads_values) check_written(a, region, offset, bytes);
+    const uint64_t end = offset + bytes;
+    for (uint64_t at = offset; at < end;) {
+        const uint64_t word = at / 4;
+        const uint64_t stop = std::min(end, word * 4 + 4);
+        Cell* parts = shadow.bytes_of(word);
+        if (!parts && stop - at < 4 && stop != region.bytes) parts = shadow.split(word);
+        if (parts) {
+            for (; at < stop; ++at) check_cell(a, region, shadow, parts[at % 4], at, 1);
+        } else {
+            check_cell(a, region, shadow, shadow.cell(word), at, static_cast<uint32_t>(stop - at));
+            at = stop;
+        }
+    }
+    if (a.write) mark_written(region, offset, bytes);
+}
+
+void Checker::check_cell(Act& a, Region& region, RegionShadow& shadow, Cell& cell, uint64_t offset, uint32_t bytes) {
+    const Epoch& last = cell.write;
+    if (last.who) {
+        if (!knows(a, last)) {
+            // Both strong, and each in the other's scope: ordered by coherence, no race.
+            const bool both = a.strong && (last.pc & Epoch::strong);
+            const bool far = (a.narrow || (last.pc & Epoch::narrow)) && unpack(last.who).cta != a.cta->cta;
+            if (!both || far) conflict(a, region, offset, bytes, last, true);
+        } else if (a.proxy != Proxy::generic && (last.who != a.who || !a.in_flight)) {
+            // Known, but written by ordinary instructions: the other proxy sees it behind a proxy fence only.
+            const Actor writer = unpack(last.who);
+            const bool generic = writer.slot < a.cta->threads || [&] {
+                const auto it = ctas_.find(writer.cta);
+                const size_t agent = writer.slot - a.cta->threads;
+                return it != ctas_.end() && agent < it->second->agents.size() && it->second->agents[agent].first == Agent::cp_async;
+            }();
+            ask(a, last.who);
+            if (generic && last.clock > a.fenced) {
+                a.warp->finding(Kind::missing_proxy_fence, *a.inst, a.lane, region.begin + offset,
+                                where(region, offset) + " was written by " + describe(last.who) + " at " + line_of(last.pc) +
+                                    ", and no fence.proxy." + (a.proxy == Proxy::tensormap ? "tensormap" : "async") + " stands between");
+            }
+        }
+    }
+    if (!a.write) {
+        note_read(a, shadow, cell);
+        return;
+    }
+    if (cell.read.who == kMany) {
+        auto& readers = shadow.readers[cell.read.clock];
+        for (const Reader& r : readers) {
+            bool told = false;
+            for (Mask m = r.mask; m && !told; m &= m - 1) {
+                Epoch e;
+                e.who = r.who + static_cast<uint64_t>(__builtin_ctz(m));
+                e.clock = r.clock;
+                e.pc = r.pc;
+                if (!knows(a, e) && !(a.strong && (r.pc & Epoch::strong))) {
+                    conflict(a, region, offset, bytes, e, false);
+                    told = true;
+                }
+            }
+        }
+        readers.clear();
+        shadow.free_readers.push_back(cell.read.clock);
+        cell.read = {};
+    } else if (cell.read.who) {
+        if (!knows(a, cell.read) && !(a.strong && (cell.read.pc & Epoch::strong))) conflict(a, region, offset, bytes, cell.read, false);
+        cell.read = {};
+    }
+    cell.write = {a.who, a.clock, a.inst->pc | (a.strong ? Epoch::strong : 0u) | (a.narrow ? Epoch::narrow : 0u)};
+}
+
+void Checker::note_read(Act& a, RegionShadow& shadow, Cell& cell) {
+    const uint32_t pc = a.inst->pc | (a.strong ? Epoch::strong : 0u) | (a.narrow ? Epoch::narrow : 0u);
+    if (cell.read.who != kMany) {
+        if (!cell.read.who || cell.read.who == a.who || knows(a, cell.read)) {
+            cell.read = {a.who, a.clock, pc};
+            return;
+        }
+        std::vector<Reader> readers = {{cell.read.who, 1, cell.read.clock, cell.read.pc}};
+        if (shadow.free_readers.empty()) {
+            shadow.readers.push_back(std::move(readers));
+            cell.read = {kMany, static_cast<uint32_t>(shadow.readers.size() - 1), 0};
+        } else {
+            const uint32_t index = shadow.free_readers.back();
+            shadow.free_readers.pop_back();
+            shadow.readers[index] = std::move(readers);
+            cell.read = {kMany, index, 0};
+        }
+    }
+    auto& readers = shadow.readers[cell.read.clock];
+    // Threads of a warp read together: the newest entry is the likely one.
+    const Actor actor = unpack(a.who);
+    const bool thread = actor.slot < a.cta->threads;
+    const uint64_t base = thread ? pack({actor.cta, actor.slot / kLanes * kLanes}) : a.who;
+    const uint32_t bit = thread ? 1u << (actor.slot % kLanes) : 1;
+    for (size_t k = readers.size(); k-- > 0;) {
+        Reader& r = readers[k];
+        if (r.who == base && r.clock == a.clock) {
+            r.mask |= bit;
+            r.pc = pc;
+            return;
+        }
+    }
+    // What this reader knows of needs no entry: who orders a write behind this read orders it behind that one.
+    std::erase_if(readers, [&](const Reader& r) {
+        for (Mask m = r.mask; m; m &= m - 1) {
+            if (!knows(a, {r.who + static_cast<uint64_t>(__builtin_ctz(m)), r.clock, r.pc})) return false;
+        }
+        return true;
+    });
+    if (readers.size() >= kMaxReaders) readers.erase(readers.begin());
+    readers.push_back({base, bit, a.clock, pc});
+}
+
+void Checker::conflict(Act& a, Region& region, uint64_t offset, uint32_t bytes, const Epoch& earlier, bool earlier_write) {
+    const bool agent = unpack(earlier.who).slot >= a.cta->threads;
+    const Kind kind = agent ? Kind::async_before_wait : Kind::race;
+    std::string text = std::string(a.write ? "a write of " : "a read of ") + where(region, offset) + " (" + std::to_string(bytes) + " bytes) ";
+    text += a.in_flight ? "by an asynchronous instruction " : "";
+    if (agent) {
+        text += std::string("comes while ") + describe(earlier.who) + ", issued at " + line_of(earlier.pc) + ", may still " +
+                (earlier_write ? "write it" : "read it") + ": nothing waited for that";
+    } else {
+        text += std::string("and a ") + (earlier_write ? "write" : "read") + " by " + describe(earlier.who) + " at " + line_of(earlier.pc) +
+                " are not ordered";
+        if (a.strong && (earlier.pc & Epoch::strong)) text += " (one is of scope .cta, and they are of different blocks)";
+    }
+    a.warp->finding(kind, *a.inst, a.lane, region.begin + offset, text);
+}
+
+void Checker::check_written(Act& a, Region& region, uint64_t offset, uint64_t bytes) {
+    if (region.initialized) return;
+    if (!region.written) region.written = std::make_shared<std::vector<uint8_t>>((region.bytes + 7) / 8, 0);
+    const auto& bits = *region.written;
+    for (uint64_t k = offset; k < offset + bytes;) {
+        if (k % 8 == 0 && k + 8 <= offset + bytes && bits[k / 8] == 0xff) {
+            k += 8;
+            continue;
+        }
+        if (!(bits[k / 8] >> (k % 8) & 1)) {
+            a.warp->finding(Kind::uninitialized, *a.inst, a.lane, region.begin + k, "a read of " + where(region, k) + ", which nobody has written");
+            return;
+        }
+        ++k;
+    }
+}
+
+void Checker::mark_written(Region& region, uint64_t offset, uint64_t bytes) {
+    if (region.initialized) return;
+    if (!region.written) region.written = std::make_shared<std::vector<uint8_t>>((region.bytes + 7) / 8, 0);
+    auto& bits = *region.written;
+    for (uint64_t k = offset; k < offset + bytes;) {
+        if (k % 8 == 0 && k + 8 <= offset + bytes) {
+            bits[k / 8] = 0xff;
+            k += 8;
+        } else {
+            bits[k / 8] |= static_cast<uint8_t>(1u << (k % 8));
+            ++k;
+        }
+    }
+}
+
+}  // namespace emu

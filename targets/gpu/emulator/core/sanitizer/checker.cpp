@@ -1,0 +1,142 @@
+#include "sanitizer/checker.h"
+
+#include <algorithm>
+
+namespace emu {
+
+std::unique_ptr<Sanitizer> make_sanitizer(Launch& launch) { return std::make_unique<Checker>(launch); }
+
+std::unique_lock<std::mutex> Checker::lock() {
+    return launch_.options.threads > 1 ? std::unique_lock(mutex_) : std::unique_lock<std::mutex>();
+}
+
+void Checker::begin(Cta& cta) {
+    const auto guard = lock();
+    auto clock = std::make_unique<CtaClock>();
+    clock->cta = cta.index;
+    clock->threads = clock->next_slot = cta.threads;
+    clock->thread.resize(cta.threads);
+    clock->warp.resize(cta.warps.size());
+    cta.sanitizer_state = clock.get();
+    ctas_[cta.index] = std::move(clock);
+}
+
+void Checker::end(Cta& cta) {
+    const auto guard = lock();
+    ctas_.erase(cta.index);
+    cta.sanitizer_state = nullptr;
+    // Its barriers' memory will be another CTA's.
+    std::erase_if(syncs_, [&](const auto& item) {
+        const auto* p = static_cast<const uint8_t*>(item.first.object);
+        const auto* barriers = reinterpret_cast<const uint8_t*>(&cta.barriers[0]);
+        if (p >= barriers && p < barriers + sizeof cta.barriers) return true;
+        if (p == cta.shared.host || p == reinterpret_cast<const uint8_t*>(cta.cluster) || p == reinterpret_cast<const uint8_t*>(&cta)) return true;
+        for (const auto& w : cta.warps) if (p == reinterpret_cast<const uint8_t*>(w.get())) return true;
+        return false;
+    });
+}
+
+RegionShadow& Checker::shadow_of(Region& region) {
+    auto* shadow = static_cast<RegionShadow*>(region.shadow.get());
+    if (!shadow || shadow->launch != this) {
+        region.shadow = std::make_shared<RegionShadow>(this, region.bytes);
+        shadow = static_cast<RegionShadow*>(region.shadow.get());
+    }
+    return *shadow;
+}
+
+Checker::Act Checker::act(Warp& w, const Inst& inst, int lane, const Access& access) {
+    Act a{};
+    a.warp = &w;
+    a.inst = &inst;
+    a.lane = lane;
+    a.cta = &clock_of(w);
+    a.thread = &a.cta->thread[w.thread(lane)];
+    a.who = pack({w.cta->index, w.thread(lane)});
+    a.clock = a.thread->clock;
+    a.write = access.write;
+    a.strong = access.order != Order::weak || access.atomic;
+    a.narrow = a.strong && access.scope == Scope::cta;
+    a.reads_values = access.read;
+    a.proxy = access.proxy;
+    a.in_flight = false;
+    return a;
+}
+
+void Checker::ask(Act& a, uint64_t who) const {
+    if (a.asked == who) return;
+    a.asked = who;
+    const Actor actor = unpack(who);
+    const ThreadClock& t = *a.thread;
+    if (actor.cta != a.cta->cta) {
+        a.known = a.fenced = 0;
+        if (!t.foreign) return;
+        const auto at = std::lower_bound(t.foreign->begin(), t.foreign->end(), actor.cta, [](const Part& p, uint64_t c) { return p.cta < c; });
+        if (at == t.foreign->end() || at->cta != actor.cta) return;
+        a.known = clock_at(at->seen, actor.slot);
+        a.fenced = clock_at(at->fenced, actor.slot);
+        return;
+    }
+    a.known = clock_at(t.seen, actor.slot);
+    a.fenced = clock_at(t.fenced, actor.slot);
+    auto own = [&](uint32_t known, uint32_t fenced) {
+        a.known = std::max(a.known, known);
+        a.fenced = std::max(a.fenced, fenced);
+    };
+    if (actor.slot == a.warp->thread(a.lane)) own(~0u, t.fenced_clock);
+    else if (actor.slot < a.cta->threads) return;
+    else if (t.cp_async.slot == actor.slot) own(t.cp_async.done, t.cp_async.fenced);
+    else if (t.bulk_read.slot == actor.slot) own(t.bulk_read.done, t.bulk_read.fenced);
+    else if (t.bulk_write.slot == actor.slot) own(t.bulk_write.done, t.bulk_write.fenced);
+    else {
+        const auto& g = a.cta->warp[a.warp->index].wgmma;
+        if (g.slot == actor.slot) own(g.done, g.done);
+    }
+}
+
+std::string Checker::line_of(uint32_t pc) const {
+    pc &= Epoch::pc_mask;
+    const Program& p = *launch_.program;
+    if (pc >= p.origins.size()) return "an unknown line";
+    const Origin& o = p.origins[pc];
+    return "line " + std::to_string(o.line) + " (" + p.opcodes[o.opcode] + ")";
+}
+
+std::string Checker::describe(uint64_t who) const {
+    const Actor actor = unpack(who);
+    uint32_t block[3], thread[3];
+    Launch::unravel(actor.cta, launch_.options.grid, block);
+    auto triple = [](const uint32_t* v) {
+        return "(" + std::to_string(v[0]) + ", " + std::to_string(v[1]) + ", " + std::to_string(v[2]) + ")";
+    };
+    const uint32_t threads = launch_.options.block[0] * launch_.options.block[1] * launch_.options.block[2];
+    if (actor.slot < threads) {
+        Launch::unravel(actor.slot, launch_.options.block, thread);
+        return "thread " + triple(thread) + " of block " + triple(block);
+    }
+    const auto it = ctas_.find(actor.cta);
+    std::string text = "an asynchronous copy";
+    if (it != ctas_.end() && actor.slot - threads < it->second->agents.size()) {
+        const auto& [kind, whose] = it->second->agents[actor.slot - threads];
+        if (kind == Agent::wgmma) {
+            text = "a wgmma of warp " + std::to_string(whose);
+        } else if (kind == Agent::mbarrier) {
+            text = "a bulk copy that completes on the mbarrier at " + std::to_string(whose);
+        } else {
+            Launch::unravel(whose, launch_.options.block, thread);
+            text = (kind == Agent::cp_async ? "a cp.async of thread " : "a bulk copy of thread ") + triple(thread);
+        }
+    }
+    return text + " of block " + triple(block);
+}
+
+std::string Checker::where(const Region& region, uint64_t offset) const {
+    char text[160];
+    if (region.space == Space::shared) {
+        std::snprintf(text, sizeof text, "shared address 0x%llx", static_cast<unsigned long long>(region.begin + offset));
+        return text;
+    }
+    return "byte " + std::to_string(offset) + " of " + region.name;
+}
+
+}  // namespace emu

@@ -1,0 +1,101 @@
+// The sanitizer: keeps the clocks of all actors and the history of all memory, and reports what nothing orders.
+//
+//   checker.cpp   life of CTAs, finding names, who knows of what
+//   access.cpp    reads and writes against the history of each word
+//   order.cpp     barriers, fences, releases and acquires
+//   async.cpp     asynchronous copies and matrix instructions, and the registers these use
+#pragma once
+#include <mutex>
+#include <unordered_map>
+
+#include "machine/cta.h"
+#include "machine/launch.h"
+#include "sanitizer/clocks.h"
+#include "sanitizer/sanitizer.h"
+#include "sanitizer/shadow.h"
+
+namespace emu {
+
+struct SyncKeyHash {
+    size_t operator()(const SyncKey& k) const {
+        return std::hash<const void*>()(k.object) ^ (k.part * 0x9e3779b97f4a7c15ull);
+    }
+};
+
+class Checker : public Sanitizer {
+public:
+    explicit Checker(Launch& launch) : launch_(launch) {}
+
+    void begin(Cta&) override;
+    void end(Cta&) override;
+    void access(Warp&, const Inst&, Mask, const Resolved&, uint32_t bytes, const Access&) override;
+    void access_one(Warp&, const Inst&, int lane, Region&, uint64_t offset, uint64_t bytes, const Access&) override;
+    void arrive(Warp&, Mask, SyncKey) override;
+    void complete(SyncKey) override;
+    void wait(Warp&, Mask, SyncKey) override;
+    void forget(SyncKey) override;
+    void fence(Warp&, Mask, Order, Scope) override;
+    void proxy_fence(Warp&, const Inst&, Mask, Proxy) override;
+    void async_access(Warp&, const Inst&, int lane, Region&, uint64_t offset, uint64_t bytes, bool write, Queue, SyncKey) override;
+    void async_commit(Warp&, Mask, Queue) override;
+    void async_wait(Warp&, Mask, Queue, uint32_t pending, bool reads_only, bool all) override;
+    void async_arrive(Warp&, Mask, SyncKey) override;
+    void registers_in_flight(Warp&, const Inst&, const Slot*, uint32_t count, bool write) override;
+    void wgmma_fence(Warp&, Mask) override;
+    void check_registers(Warp&, const Inst&) override;
+
+private:
+    /// Who acts, at what clock, on whose behalf: what it knows is what the thread knows.
+    struct Act {
+        Warp* warp;
+        const Inst* inst;
+        int lane;
+        ThreadClock* thread;
+        CtaClock* cta;
+        uint64_t who;
+        uint32_t clock;
+        bool write;
+        bool strong;
+        bool narrow;       // strong, and of cta scope
+        bool reads_values; // looks at what was written: unwritten bytes matter
+        Proxy proxy;
+        bool in_flight;    // the act itself ends later
+        // The last actor asked about, and up to which clock it is known: accesses come in runs.
+        uint64_t asked = 0;
+        uint32_t known = 0, fenced = 0;
+    };
+
+    static CtaClock& clock_of(Warp& w) { return *static_cast<CtaClock*>(w.cta->sanitizer_state); }
+    static ThreadClock& thread_of(Warp& w, int lane) { return clock_of(w).thread[w.thread(lane)]; }
+    RegionShadow& shadow_of(Region&);
+    Act act(Warp&, const Inst&, int lane, const Access&);
+
+    // Up to which clock of actor `who` the acting thread knows (fenced: as visible to the asynchronous proxy).
+    void ask(Act&, uint64_t who) const;
+    bool knows(Act& a, const Epoch& e) const;
+    void check_bytes(Act&, Region&, RegionShadow&, uint64_t offset, uint64_t bytes);
+    void check_cell(Act&, Region&, RegionShadow&, Cell&, uint64_t offset, uint32_t bytes);
+    void check_written(Act&, Region&, uint64_t offset, uint64_t bytes);
+    void mark_written(Region&, uint64_t offset, uint64_t bytes);
+    void note_read(Act&, RegionShadow&, Cell&);
+    void conflict(Act&, Region&, uint64_t offset, uint32_t bytes, const Epoch& earlier, bool earlier_write);
+    void synchronise(Warp&, const Inst&, int lane, Region&, uint64_t offset, const Access&);
+
+    Released release(const CtaClock&, const ThreadClock&, uint32_t thread) const;
+    static ThreadClock::Snapshot snapshot(const ThreadClock&, Scope);
+    Released released(const CtaClock&, uint32_t thread, const ThreadClock::Snapshot&) const;
+    void acquire(CtaClock&, ThreadClock&, uint32_t thread, const Released&, bool own_only);
+    ThreadClock::Groups& groups_of(Warp&, int lane, Queue, bool write);
+
+    std::string describe(uint64_t who) const;
+    std::string where(const Region&, uint64_t offset) const;
+    std::string line_of(uint32_t pc) const;
+    std::unique_lock<std::mutex> lock();
+
+    Launch& launch_;
+    std::mutex mutex_;  // of everything, where several threads of the host run
+    std::unordered_map<uint64_t, std::unique_ptr<CtaClock>> ctas_;
+    std::unordered_map<SyncKey, Sync, SyncKeyHash> syncs_;
+};
+
+}  // namespace emu

@@ -1,0 +1,97 @@
+// Vector clocks: who knows of whose actions. Actors are threads, and the asynchronous agents that work for them.
+//
+// Threads of a CTA learn most things together, at barriers; so what they know is shared and immutable, and each thread
+// keeps only its own clocks beside it. (Clocks of races: L. Lamport, 1978; epochs of last accesses: C. Flanagan and
+// S. Freund, FastTrack, PLDI 2009.)
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "machine/access.h"
+#include "machine/memory.h"
+
+namespace emu {
+
+using Clocks = std::vector<uint32_t>;               // by slot of a CTA; what is missing is 0
+using Known = std::shared_ptr<const Clocks>;        // null: nothing
+
+inline uint32_t clock_at(const Known& known, uint32_t slot) { return known && slot < known->size() ? (*known)[slot] : 0; }
+
+/// An actor: its CTA and its slot there. Slots below the CTA's threads are threads, the others agents.
+constexpr uint32_t kSlotBits = 13;
+constexpr uint32_t kMaxSlots = 1u << kSlotBits;
+struct Actor {
+    uint64_t cta = 0;
+    uint32_t slot = 0;
+    bool operator==(const Actor&) const = default;
+};
+
+/// What is known of one CTA: all actions (seen), and those whose writes are visible to the asynchronous proxy (fenced).
+struct Part {
+    uint64_t cta = 0;
+    Known seen, fenced;
+};
+using Foreign = std::shared_ptr<const std::vector<Part>>;  // of other CTAs, sorted; null: nothing
+
+Known join(const Known& a, const Known& b);
+Foreign join(const Foreign& a, const Foreign& b);
+
+/// What a release hands over: parts of all CTAs concerned.
+using Released = std::vector<Part>;  // sorted by cta
+void join_into(Released& to, const Released& from);
+
+/// What threads synchronise through: the phase that gathers, and the last complete one.
+struct Sync {
+    struct Gather {
+        uint64_t cta = 0;
+        Clocks seen, fenced;
+        Known last_seen, last_fenced;  // joined already
+    };
+    std::vector<Gather> gather;
+    Released done;
+    uint64_t phase = 0;
+    Gather& of(uint64_t cta);
+    void complete();
+};
+
+/// The agents' kinds; each thread or warp has its own, made when first used.
+enum class Agent : uint8_t { cp_async, bulk_read, bulk_write, wgmma, mbarrier };
+
+struct ThreadClock {
+    Known seen, fenced;      // of the own CTA, without the thread's own clocks
+    Foreign foreign;
+    uint32_t clock = 1, fenced_clock = 0;
+    // Groups of its queues: committed, and complete as it knows; fenced: known to the asynchronous proxy.
+    struct Groups { uint32_t slot = 0, committed = 0, done = 0, fenced = 0; bool open = false; };
+    Groups cp_async, bulk_read, bulk_write;
+    // A fence's release, for relaxed writes behind it; and what relaxed reads brought, for fences behind them.
+    struct Snapshot { bool valid = false; Known seen, fenced; Foreign foreign; uint32_t clock = 0, fenced_clock = 0, cp = 0, read = 0, write = 0; Scope scope = Scope::cta; } fence;
+    Released pending;
+};
+
+struct WarpClock {
+    ThreadClock::Groups wgmma;
+    struct InFlight { Slot slot; uint32_t group; bool write; };
+    std::vector<InFlight> registers;
+    std::vector<uint8_t> marks;  // by slot / 64: 1 written, 2 read by a wgmma in flight
+};
+
+struct CtaClock {
+    uint64_t cta = 0;
+    uint32_t threads = 0;
+    uint32_t next_slot = 0;                       // agents follow the threads
+    std::vector<ThreadClock> thread;
+    std::vector<WarpClock> warp;
+    std::vector<std::pair<Agent, uint32_t>> agents;  // of slots from `threads` on: kind, thread or warp or mbarrier's address
+    std::map<uint64_t, uint32_t> mbarrier_slots;  // by offset in shared memory
+    // The last join, since warps come with the same halves one after the other.
+    Known join_a, join_b, join_result;
+
+    uint32_t add_agent(Agent kind, uint32_t whose);
+    Known joined(const Known& a, const Known& b);
+};
+
+}  // namespace emu

@@ -1,0 +1,82 @@
+// What is known of every word of memory: who wrote it last, who has read it since, which bytes were ever written.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "sanitizer/clocks.h"
+
+namespace emu {
+
+/// The last access of a kind. `who`: 0 nobody, else 1 + packed actor.
+struct Epoch {
+    uint64_t who = 0;
+    uint32_t clock = 0;
+    uint32_t pc = 0;  // with the flags below in its high bits
+    static constexpr uint32_t strong = 1u << 31, narrow = 1u << 30, pc_mask = (1u << 24) - 1;
+};
+
+inline uint64_t pack(const Actor& a) { return 1 + (a.cta << kSlotBits | a.slot); }
+inline Actor unpack(uint64_t who) { return {(who - 1) >> kSlotBits, static_cast<uint32_t>((who - 1) & (kMaxSlots - 1))}; }
+
+/// Threads of a warp that read a word at the same clock; or one actor.
+struct Reader {
+    uint64_t who = 0;   // of lane 0 of the mask's base: actor of bit 0
+    uint32_t mask = 1;
+    uint32_t clock = 0;
+    uint32_t pc = 0;
+};
+
+/// A word's (or a byte's) history. `read.who == kMany`: read.clock indexes RegionShadow::readers.
+struct Cell {
+    Epoch write, read;
+};
+constexpr uint64_t kMany = ~uint64_t{0};
+
+/// Clocks that a strong write or an atomic left at an address, for those who read it.
+struct Location {
+    Released wide, narrow;       // by scope: cluster and beyond; cta only
+    uint64_t narrow_cta = 0;
+};
+
+class RegionShadow : public Shadow {
+public:
+    RegionShadow(const void* launch, uint64_t bytes)
+        : launch(launch), words((bytes + 3) / 4), cells_(static_cast<Cell*>(std::calloc(words ? words : 1, sizeof(Cell))), &std::free) {}
+
+    const void* launch;
+    uint64_t words;
+    Cell& cell(uint64_t word) { return cells_.get()[word]; }
+    /// The four cells of a word that is accessed by bytes; null while it is not.
+    Cell* bytes_of(uint64_t word) {
+        if (split_.empty()) return nullptr;
+        const auto it = split_.find(word);
+        return it == split_.end() ? nullptr : it->second.data();
+    }
+    Cell* split(uint64_t word) {
+        auto [it, fresh] = split_.try_emplace(word);
+        if (fresh) {
+            for (Cell& c : it->second) {
+                c = cell(word);
+                // A set of readers is not shared between cells.
+                if (c.read.who == kMany) {
+                    readers.push_back(readers[c.read.clock]);
+                    c.read.clock = static_cast<uint32_t>(readers.size() - 1);
+                }
+            }
+        }
+        return it->second.data();
+    }
+    std::vector<std::vector<Reader>> readers;
+    std::vector<uint32_t> free_readers;
+    std::unordered_map<uint64_t, Location> locations;  // by offset of the access
+
+private:
+    std::unique_ptr<Cell, void (*)(void*)> cells_;
+    std::unordered_map<uint64_t, std::array<Cell, 4>> split_;
+};
+
+}  // namespace emu
