@@ -23,7 +23,7 @@ struct Barrier {
     std::vector<Mask> came;    // by warp: lanes counted in this phase (those that are over come with their warp's first)
     // barrier.red: gathered in this phase
     uint32_t count = 0;
-    bool all = true, any = false;
+    bool reduces = false, all = true, any = false;
     uint8_t action = 0;        // of the phase's first arrival: 1 sync or arrive, 2 red.popc, 3 red.and, 4 red.or
 };
 

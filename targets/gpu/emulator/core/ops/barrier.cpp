@@ -13,7 +13,8 @@ namespace emu {
 namespace {
 
 enum Action : uint8_t { none, sync, red_popc, red_and, red_or };
-enum : uint16_t { is_aligned = 1, negated = 2 };
+enum : uint16_t { is_aligned = 1, negated = 2 };  // in Inst::n, and above them the Action
+constexpr int kActionShift = 4;
 
 uint32_t popc(Mask m) { return static_cast<uint32_t>(std::popcount(m)); }
 
@@ -35,12 +36,13 @@ std::string describe(const Warp& w, const Wait& wait) {
 
 /// What a barrier.red gives, to the lanes of `mask`.
 void deliver(Warp& w, const Inst& i, Mask mask, const Barrier& b) {
-    if (b.action == red_popc) {
+    const unsigned action = i.n >> kActionShift;
+    if (action == red_popc) {
         uint32_t d[kLanes];
         for (int l = 0; l < kLanes; ++l) d[l] = b.count;
         w.put(i.d, d, mask);
-    } else if (b.action == red_and || b.action == red_or) {
-        w.put_predicate(i.d, (b.action == red_and ? b.all : b.any) ? kAll : 0, mask);
+    } else if (action == red_and || action == red_or) {
+        w.put_predicate(i.d, (action == red_and ? b.all : b.any) ? kAll : 0, mask);
     }
 }
 
@@ -48,7 +50,7 @@ void deliver(Warp& w, const Inst& i, Mask mask, const Barrier& b) {
 void complete(Cta& cta, Barrier& b) {
     Sanitizer* sanitizer = cta.launch->sanitizer.get();
     if (sanitizer) sanitizer->complete(key_of(b));
-    if (b.action > sync || sanitizer) {
+    if (b.reduces || sanitizer) {
         const auto id = static_cast<uint64_t>(&b - cta.barriers);
         for (auto& w : cta.warps) {
             const auto see = [&](const Split& s) {
@@ -67,6 +69,7 @@ void complete(Cta& cta, Barrier& b) {
     b.counted = b.any = false;
     b.all = true;
     b.action = none;
+    b.reduces = false;
     std::fill(b.came.begin(), b.came.end(), 0);
 }
 
@@ -148,7 +151,8 @@ void run(Warp& w, const Inst& i, Mask mask) {
     if (!b.counted && (came & arriving & w.live)) misuse(w, i, id, "threads arrive twice in one phase");
     came |= arriving;
     b.arrived += popc(arriving);
-    if constexpr (action == red_popc || action == red_and || action == red_or) {
+    if constexpr (action != sync) {
+        b.reduces = true;
         Mask p = w.predicate(i.c);
         if (i.n & negated) p = ~p;
         b.count += popc(p & mask);
@@ -212,6 +216,7 @@ void decode_red(Decode& d) {
     bool negate = false;
     d.inst.c = d.predicate(d.operand(d.operands() - 1), &negate);
     if (negate) d.inst.n |= negated;
+    d.inst.n |= static_cast<uint16_t>((!pred ? red_popc : d.has("and") ? red_and : red_or) << kActionShift);
     d.inst.run = !pred ? run<red_popc, true> : d.has("and") ? run<red_and, true> : run<red_or, true>;
 }
 
