@@ -54,16 +54,15 @@ Handler choose_half(Round round, bool relu, bool satfinite, int registers) {
     });
 }
 
-/// The conversion of ptxas for .rna: half of the last place is added to the magnitude of what is finite, and the lower
-/// bits cut off, of NaNs too.
+/// .rna as ptxas makes it for sm_90: half of the last place is added to what is finite, and the lower bits are cut off,
+/// those of NaNs too. With satfinite what is then no number or infinite becomes the code before it.
 template <bool Saturate>
 struct Tf32Away {
     uint32_t operator()(float x) const {
         const uint32_t u = num::bits(x);
         const bool finite = (u & 0x7fffffffu) < 0x7f800000u;
-        uint32_t r = (finite ? u + 0x1000u : u) & 0xffffe000u;
-        if constexpr (Saturate) r = (r & 0x7fffffffu) == 0x7f800000u && x == x ? (r & 0x80000000u) | 0x7f7fe000u : r;
-        return r;
+        const uint32_t r = (finite ? u + 0x1000u : u) & 0xffffe000u;
+        return Saturate && (r & 0x7fffffffu) >= 0x7f800000u ? r - 0x2000u : r;
     }
 };
 template <Round R, bool Relu, bool Saturate>
