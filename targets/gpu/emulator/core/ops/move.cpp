@@ -42,7 +42,7 @@ void run_address(Warp& w, const Inst& i, Mask mask) {
 /// The registers of a vector that stands for one of `bytes`, lowest first.
 struct Elements {
     uint32_t count = 0, bytes = 0;  // bytes of each
-    Slot slots[8] = {};             // kNone: not wanted
+    Slot slots[4] = {};             // kNone: not wanted
 };
 
 template <class Part>
@@ -104,15 +104,16 @@ Elements vector_of(Decode& d, const std::vector<ast::Operand>& parts, Type type,
     Elements result;
     result.count = static_cast<uint32_t>(parts.size());
     const uint32_t whole = bytes_of(type);
-    const bool power = result.count == 2 || result.count == 4 || result.count == 8;
-    if (!power || result.count > whole || whole / result.count > 8) {
+    const bool whole_parts = result.count == 2 || result.count == 4;
+    if (!whole_parts || result.count > whole || whole / result.count > 8) {
         d.fail("a vector of " + std::to_string(result.count) + " cannot be moved as a whole of this type");
     }
     result.bytes = whole / result.count;
     const Type part = untyped(result.bytes);
     for (uint32_t k = 0; k < result.count; ++k) {
-        if (sources) result.slots[k] = d.source(parts[k], part);
-        else result.slots[k] = parts[k].kind == ast::Operand::sink ? kNone : d.dest(parts[k], part);
+        const bool sink = parts[k].kind == ast::Operand::sink;
+        if (sources) result.slots[k] = sink ? d.constant(0, result.bytes) : d.source(parts[k], part);
+        else result.slots[k] = sink ? kNone : d.dest(parts[k], part);
     }
     return result;
 }
@@ -145,7 +146,6 @@ void mov_address(Decode& d, const Entity& e, const ast::Operand& o, Type type) {
         d.inst.run = bytes == 4 ? run_address<uint32_t> : run_address<uint64_t>;
         return;
     }
-    if (bytes == 4 && e.space != Space::param) d.fail("the address of " + o.name + " has 64 bits");
     d.inst.a = d.constant(address, bytes);
     d.inst.run = copy_of(bytes);
 }
@@ -209,6 +209,46 @@ void mov_pred(Decode& d) {
     d.inst.a = d.predicate(from, &negated);
     d.inst.n = negated;
     d.inst.run = [](Warp& w, const Inst& i, Mask mask) { w.put_predicate(i.d, w.predicate(i.a) ^ (i.n ? kAll : 0), mask); };
+}
+
+/// mov.v2, mov.v4: element by element, all read before any is written.
+struct ElementMoves {
+    uint32_t count, bytes;
+    Slot from[4], to[4];
+};
+
+void run_mov_elements(Warp& w, const Inst& i, Mask mask) {
+    const auto& moves = i.as<ElementMoves>();
+    uint8_t values[4][8 * kLanes];
+    for (uint32_t k = 0; k < moves.count; ++k) std::memcpy(values[k], w.get<uint8_t>(moves.from[k]), moves.bytes * kLanes);
+    for (uint32_t k = 0; k < moves.count; ++k) {
+        for (uint32_t l = 0; l < kLanes; ++l) {
+            const uint32_t at = l * moves.bytes;
+            if (mask >> l & 1) std::memcpy(w.out<uint8_t>(moves.to[k]) + at, values[k] + at, moves.bytes);
+        }
+    }
+}
+
+void mov_elements(Decode& d) {
+    const Type type = d.type();
+    d.expect(2, 2);
+    const uint32_t count = d.word(0) == "v2" ? 2 : 4;
+    const auto to = d.elements(d.operand(0));
+    auto from = d.elements(d.operand(1));
+    if (from.size() == 1 && from[0].kind == ast::Operand::reg && from[0].name.starts_with("%")) {
+        // A special register as a whole: %tid is {%tid.x, %tid.y, %tid.z, 0}.
+        const ast::Operand whole = from[0];
+        from.assign(count, whole);
+        for (uint32_t k = 0; k < count; ++k) from[k].name += std::string(".") + "xyzw"[k];
+    }
+    if (to.size() != count || from.size() != count) d.fail("both operands have " + std::to_string(count) + " elements");
+    ElementMoves moves{count, bytes_of(type), {}, {}};
+    for (uint32_t k = 0; k < count; ++k) {
+        moves.from[k] = d.source(from[k], type);
+        moves.to[k] = d.dest(to[k], type);
+    }
+    d.attach(moves);
+    d.inst.run = run_mov_elements;
 }
 
 // ---- cvta -----------------------------------------------------------------------------------------------------------
@@ -282,6 +322,8 @@ void cvta_to(Decode& d) {
 constexpr Form kForms[] = {
     {"mov", "b16|b32|b64|b128|u16|u32|u64|s16|s32|s64|f32|f64", "d, a", mov},
     {"mov", "pred", "d, a", mov_pred},
+    {"mov", "v2 b16|b32|b64|u16|u32|u64|s16|s32|s64|f32|f64", "d, a", mov_elements},
+    {"mov", "v4 b16|b32|u16|u32|s16|s32|f32", "d, a", mov_elements},
     {"cvta", EMU_SPACES " u64", "p, a", cvta},
     {"cvta", "to " EMU_SPACES " u64", "p, a", cvta_to},
 };
