@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from accelc.targets.gpu.emulator.native import core
 
@@ -31,42 +32,42 @@ class Form:
     opcode: str
     words: tuple[str, ...]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """As PTX writes it."""
         return ".".join([self.opcode, *(w for w in self.words if w)])
 
-    @property
+    @cached_property
     def type(self) -> str:
         """The type of an element."""
         return next(w for w in self.words if w in SIZES)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of an element."""
         return SIZES[self.type]
 
-    @property
+    @cached_property
     def elements(self) -> int:
         """Elements of the vector; 1 for scalars."""
         return next((VECTORS[w] for w in self.words if w in VECTORS), 1)
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         """Bytes that a lane accesses."""
         return self.size * self.elements
 
-    @property
+    @cached_property
     def space(self) -> str:
         """The state space named; "" for generic addresses."""
         return next((w for w in self.words if w in SPACES), "")
 
-    @property
+    @cached_property
     def operation(self) -> str:
         """Of atomics."""
         return next(w for w in self.words if w in OPERATIONS)
 
-    @property
+    @cached_property
     def hinted(self) -> bool:
         """Is there a cache policy among the operands?"""
         return "L2::cache_hint" in self.words
@@ -93,16 +94,21 @@ def instructions(legal: Callable[[Form], bool], *opcodes: str) -> Iterator[Form]
         essential = [bool(core_words & set(place)) for place in places]
         others = [place for place, is_essential in zip(places, essential, strict=True) if not is_essential]
         choices = list(itertools.product(*others))
-        turn = 0
-        for chosen in itertools.product(*(p for p, e in zip(places, essential, strict=True) if e)):
+        combinations = list(itertools.product(*(p for p, e in zip(places, essential, strict=True) if e)))
+        unused = {(at, word) for at, place in enumerate(others) for word in place}
+        for turn in itertools.count():
+            # At least once through the combinations, and on until every other word occurred where one may.
+            if turn >= len(combinations) and (not unused or turn >= 40 * len(combinations)):
+                break
             for attempt in range(len(choices)):
                 # A stride prime to most counts, so that neighbours differ in all places.
-                rest = iter(choices[(turn * 37 + attempt) % len(choices)])
-                fixed = iter(chosen)
+                choice = choices[(turn * 37 + attempt) % len(choices)]
+                fresh = {(at, word) for at, word in enumerate(choice) if (at, word) in unused}
+                rest, fixed = iter(choice), iter(combinations[turn % len(combinations)])
                 form = Form(number, opcode, tuple(next(fixed) if e else next(rest) for e in essential))
-                if legal(form):
+                if (turn < len(combinations) or fresh) and legal(form):
+                    unused -= fresh
                     yield form
-                    turn += 1
                     break
 
 

@@ -1,0 +1,300 @@
+"""Atomics in every form against a model that performs them lane by lane, and between threads of the host."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+import memory_kernels as mk
+import ml_dtypes
+import numpy as np
+import pytest
+from memory_forms import SIZES, Form, instructions, untested
+from numpy.typing import NDArray
+
+from accelc.targets.gpu.emulator import Emulator
+
+RECORD = 16  # bytes of each lane's result
+PLACES = 16  # that the lanes' addresses take
+AREA = PLACES * 16
+
+
+def legal(form: Form) -> bool:
+    """What ptxas and the emulator refuse though a row's words allow it."""
+    return not (form.hinted and form.space.startswith("shared"))
+
+
+FORMS = list(instructions(legal, "atom", "red"))
+
+
+def groups() -> dict[tuple[str, int, str, str], list[Form]]:
+    """Forms by (opcode, row, space named, where the addresses lie)."""
+    result = defaultdict(list)
+    for form in FORMS:
+        spaces = ["global", "shared"] if form.space == "" else [form.space.partition("::")[0]]
+        for target in spaces:
+            if not (target == "shared" and form.elements > 1):
+                result[form.opcode, form.row, form.space, target].append(form)
+    return result
+
+
+# ---- the model -------------------------------------------------------------------------------------------------------
+
+
+def flush(x: np.float32) -> np.float32:
+    """Subnormals to zeros of their sign."""
+    return np.float32(np.copysign(0, x)) if abs(x) < np.finfo(np.float32).tiny else x
+
+
+def bits(value: np.generic, nan: int) -> int:
+    """The encoding of a float; `nan` for all NaNs."""
+    return nan if np.isnan(value) else int.from_bytes(value.tobytes(), "little")
+
+
+def real(code: int, dtype: type) -> np.generic:
+    """The float of a dtype with an encoding."""
+    return np.frombuffer(code.to_bytes(np.dtype(dtype).itemsize, "little"), dtype)[0]
+
+
+def narrow(operation: str, dtype: type, old: int, b: int) -> int:
+    """add, min and max on f16 and bf16 encodings."""
+    x, y = real(old, dtype), real(b, dtype)
+    if operation == "add":
+        return bits(np.dtype(dtype).type(np.float32(x) + np.float32(y)), 0x7FFF)
+    if np.isnan(x) or np.isnan(y):
+        return 0x7FFF if np.isnan(x) and np.isnan(y) else b if np.isnan(x) else old
+    # Zeros by their sign.
+    keys = [(float(v), not np.signbit(v)) for v in (x, y)]
+    return (max if operation == "max" else min)([(keys[0], old), (keys[1], b)])[1]
+
+
+def update(form: Form, old: int, b: int, c: int, on_global: bool) -> int:
+    """The value in memory behind one element's operation, from encodings to an encoding."""
+    operation, kind = form.operation, form.type
+    top = 1 << (8 * form.size)
+    if kind in ("f16", "bf16"):
+        return narrow(operation, np.float16 if kind == "f16" else ml_dtypes.bfloat16, old, b)
+    if kind in ("f16x2", "bf16x2"):
+        dtype = np.float16 if kind == "f16x2" else ml_dtypes.bfloat16
+        halves = [narrow(operation, dtype, old >> s & 0xFFFF, b >> s & 0xFFFF) for s in (0, 16)]
+        return halves[0] | halves[1] << 16
+    if kind == "f32":
+        x, y = real(old, np.float32), real(b, np.float32)
+        return bits(flush(flush(x) + flush(y)), 0x7FFFFFFF) if on_global else bits(x + y, 0x7FFFFFFF)
+    if kind == "f64":
+        return bits(real(old, np.float64) + real(b, np.float64), 0x7FF8 << 48)
+
+    def value(code: int) -> int:
+        return code - top if kind[0] == "s" and code >= top // 2 else code
+
+    match operation:
+        case "and":
+            return old & b
+        case "or":
+            return old | b
+        case "xor":
+            return old ^ b
+        case "exch":
+            return b
+        case "cas":
+            return c if old == b else old
+        case "add":
+            return (old + b) % top
+        case "inc":
+            return 0 if old >= b else old + 1
+        case "dec":
+            return b if old == 0 or old > b else old - 1
+        case "min":
+            return min(old, b, key=value)
+        case _:
+            return max(old, b, key=value)
+
+
+def codes(kind: str, rng: np.random.Generator, count: int) -> list[int]:
+    """Encodings of a type: few small ones, so that comparisons hit, edges, and any."""
+    size = SIZES[kind]
+    raw = [int.from_bytes(rng.bytes(size), "little") for _ in range(count)]
+    small = [int(v) for v in rng.integers(0, 4, count)]
+    if kind in ("f16", "bf16", "f16x2", "bf16x2"):
+        special = [
+            0x0001,
+            0x8001,
+            0x0000,
+            0x8000,
+            0x7C00,
+            0xFC00,
+            0x7F80,
+            0xFF80,
+            0x7FFF,
+            0x3C00,
+            0x3F80,
+            0x0400,
+            0x03FF,
+        ]
+        edges = [int(v) for v in rng.choice(special, count)]
+        if size == 4:
+            edges = [e | int(h) << 16 for e, h in zip(edges, rng.choice(special, count), strict=True)]
+    elif kind == "f32":
+        edges = [int(v) for v in rng.choice([0, 1 << 31, 1, 0x80000001, 0x00800000, 0x80800000, 0x007FFFFF, 0x3F800000,
+                                             0x7F800000, 0xFF800000, 0x7FC00000, 0x7F7FFFFF], count)]  # fmt: skip
+    elif kind == "f64":
+        edges = [bits(np.float64(v), 0x7FF8 << 48) for v in rng.choice([0.0, -0.0, 5e-324, 1.0, np.inf, 1e308], count)]
+    else:
+        top = 1 << (8 * size)
+        edges = [int(v) for v in rng.choice(np.array([0, 1, top // 2 - 1, top // 2, top - 1], object), count)]
+    pick = rng.integers(0, 3, count)
+    return [(raw, small, edges)[p][k] for k, p in enumerate(pick)]
+
+
+def same_nan(form: Form, data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Results of f64 sums with one encoding for all NaNs: which one the hardware gives is not documented."""
+    if form.type != "f64":
+        return data
+    values = data.copy().view(np.float64)
+    values[np.isnan(values)] = np.nan
+    return values.view(np.uint8)
+
+
+# ---- the kernels -----------------------------------------------------------------------------------------------------
+
+
+def operands(form: Form) -> str:
+    """Of an instruction whose address is [%at] or, in shared memory, [%at32]: results 4 and up, operands 0 and up."""
+    width = form.size
+
+    def group(first: int) -> str:
+        names = [mk.register(width, first + e) for e in range(form.elements)]
+        return names[0] if form.elements == 1 else "{" + ", ".join(names) + "}"
+
+    at = "[%at32]" if form.space.startswith("shared") else "[%at]"
+    parts = [group(8)] if form.opcode == "atom" else []
+    parts += [at, group(0)]
+    if form.operation == "cas":
+        parts.append(group(1))
+    if form.hinted:
+        parts.append("%policy")
+    return ", ".join(parts)
+
+
+def kernel(forms: list[Form], target: str) -> str:
+    """Each form on its own areas [block, AREA] of `memory` (through shared memory where the target is that), operands
+    from `values` [form, lane, 2, 16 bytes], results to out[form, block, lane]: RECORD bytes of each element."""
+    shared = target == "shared"
+    generic = forms[0].space == ""
+    lines = [
+        f".visible .entry k(.param .u64 units, .param .u64 active, .param .u64 data, .param .u64 out, .param .u64 memory) {{{mk.REGISTERS}",
+        ".reg .b16 %h8, %h9, %h10, %h11, %h12, %h13, %h14, %h15; .reg .b32 %r8, %r9, %r10, %r11, %r12, %r13, %r14, %r15;",
+        ".reg .b64 %d8, %d9, %d10, %d11, %d12, %d13, %d14, %d15; .reg .b128 %q8;",
+        f".shared .align 16 .b8 area[{AREA}];",
+        "mov.u32 %tid, %tid.x; mov.u32 %block, %ctaid.x; mad.lo.u32 %offset, %block, 32, %tid;",
+        "mul.wide.u32 %offset64, %offset, 4; mov.u64 %policy, 0;",
+        "ld.param.u64 %p, [units]; add.u64 %p, %p, %offset64; ld.global.u32 %unit, [%p];",
+        "ld.param.u64 %p, [active]; add.u64 %p, %p, %offset64; ld.global.u32 %mask, [%p]; setp.ne.u32 %active, %mask, 0;",
+    ]
+    for number, form in enumerate(forms):
+        width = form.size
+        lines += [
+            f"mad.lo.u32 %offset, %block, {AREA}, {number * mk.PATTERNS * AREA}; cvt.u64.u32 %offset64, %offset;",
+            "ld.param.u64 %base, [memory]; add.u64 %base, %base, %offset64;",
+            f"mad.lo.u32 %offset, %tid, {8 * 16 * 2}, {number * 32 * 8 * 16 * 2}; cvt.u64.u32 %offset64, %offset;",
+            "ld.param.u64 %from, [data]; add.u64 %from, %from, %offset64;",
+        ]
+        for e in range(form.elements + (form.operation == "cas")):
+            if width == 16:
+                lines += [f"ld.global.b128 %q{e}, [%from+{16 * e}];"]
+            else:
+                lines += [f"ld.global.b{8 * width} {mk.register(width, e)}, [%from+{16 * e}];"]
+        for e in range(form.elements if form.opcode == "atom" else 0):
+            if width == 16:
+                lines += [f"mov.b64 %low, {0x5A5A}; mov.b128 %q{8 + e}, {{%low, %low}};"]
+            else:
+                lines += [f"mov.b{8 * width} {mk.register(width, 8 + e)}, {0x5A5A};"]
+        if shared:
+            # The area is PLACES 16-byte words: lanes 0 to 15 copy one each.
+            lines += [
+                "mov.u32 %base32, area; and.b32 %at32, %tid, 15; mad.lo.u32 %at32, %at32, 16, %base32;",
+                "and.b32 %offset, %tid, 15; mul.wide.u32 %offset64, %offset, 16; add.u64 %record, %base, %offset64;",
+                "ld.global.v4.b32 {%c0, %c1, %c2, %c3}, [%record]; bar.warp.sync -1;",
+                "st.shared.v4.b32 [%at32], {%c0, %c1, %c2, %c3}; bar.warp.sync -1;",
+                f"mad.lo.u32 %at32, %unit, {form.bytes}, %base32; cvt.u64.u32 %at, %at32; cvta.shared.u64 %at, %at;",
+            ]
+        else:
+            lines += [f"mul.wide.u32 %offset64, %unit, {form.bytes}; add.u64 %at, %base, %offset64;"]
+        assert generic or shared == form.space.startswith("shared")
+        lines += [f"@%active {form.name} {operands(form)};"]
+        if shared:
+            lines += [
+                "bar.warp.sync -1; and.b32 %at32, %tid, 15; mad.lo.u32 %at32, %at32, 16, %base32;",
+                "ld.shared.v4.b32 {%c0, %c1, %c2, %c3}, [%at32]; st.global.v4.b32 [%record], {%c0, %c1, %c2, %c3};",
+                "bar.warp.sync -1;",
+            ]
+        lines += [
+            f"add.u32 %offset, %block, {number * mk.PATTERNS}; mad.lo.u32 %offset, %offset, 32, %tid;",
+            f"mul.wide.u32 %offset64, %offset, {8 * RECORD}; ld.param.u64 %record, [out]; add.u64 %record, %record, %offset64;",
+        ]
+        for e in range(form.elements if form.opcode == "atom" else 0):
+            lines += [f"st.global.b{8 * width} [%record+{RECORD * e}], {mk.register(width, 8 + e)};"]
+    return mk.HEADER.format(arch="sm_90a") + "\n".join(lines) + "\nret;\n}\n"
+
+
+@pytest.fixture(scope="module")
+def rng() -> np.random.Generator:
+    """Of all random inputs of this file."""
+    return np.random.default_rng(11)
+
+
+def test_every_word_of_every_row_is_tested() -> None:
+    tested = [form for forms in groups().values() for form in forms]
+    assert untested(tested, "atom", "red") == []
+
+
+@pytest.mark.skipif(shutil.which("ptxas") is None, reason="needs ptxas")
+def test_ptxas_takes_all_of_them(tmp_path: Path) -> None:
+    declarations = ".reg .b16 %h8, %h9, %h10, %h11, %h12, %h13, %h14, %h15; .reg .b128 %q8;"
+    declarations += ".reg .b32 %r8, %r9, %r10, %r11; .reg .b64 %d8;"
+    mk.assemble([f"{form.name} {operands(form)};" for form in FORMS], tmp_path, "sm_90a", declarations)
+
+
+# Only global memory has other code for several threads of the host.
+@pytest.mark.parametrize(("key", "threads"), [(k, t) for k in groups() for t in (1, 2) if t == 1 or k[3] == "global"])
+def test_atomic(key: tuple[str, int, str, str], threads: int, rng: np.random.Generator) -> None:
+    forms, target = groups()[key], key[3]
+    units, active = mk.patterns(rng)
+    units %= PLACES
+    memory = np.zeros((len(forms), mk.PATTERNS, AREA), np.uint8)
+    values = np.zeros((len(forms), 32, 2 * 8, 16), np.uint8)
+    for n, form in enumerate(forms):
+        words = codes(form.type, rng, mk.PATTERNS * PLACES * form.elements)
+        raw = b"".join(w.to_bytes(form.size, "little") for w in words)
+        memory[n, :, : PLACES * form.bytes] = np.frombuffer(raw, np.uint8).reshape(mk.PATTERNS, -1)
+        raw = b"".join(w.to_bytes(form.size, "little") for w in codes(form.type, rng, 32 * 16))
+        values[n, :, :, : form.size] = np.frombuffer(raw, np.uint8).reshape(32, 16, form.size)
+    before = memory.copy()
+    out = np.zeros((len(forms), mk.PATTERNS, 32, 8, RECORD), np.uint8)
+    args = [units, active, values, out, memory]
+    Emulator(kernel(forms, target)).launch("k", grid=mk.PATTERNS, block=32, args=args, threads=threads)
+
+    for n, form in enumerate(forms):
+        for p in range(mk.PATTERNS):
+            area = bytearray(before[n, p].tobytes())
+            olds = np.zeros((32, 8, RECORD), np.uint8)
+            olds[:, : form.elements, : form.size] = np.frombuffer(
+                (0x5A5A | (0x5A5A << 64 if form.size == 16 else 0)).to_bytes(16, "little")[: form.size], np.uint8
+            )
+            with np.errstate(all="ignore"):
+                for lane in np.flatnonzero(active[p]):
+                    for e in range(form.elements):
+                        at = int(units[p, lane]) * form.bytes + e * form.size
+                        old = int.from_bytes(area[at : at + form.size], "little")
+                        b, c = (int.from_bytes(values[n, lane, k].tobytes(), "little") for k in (e, e + 1))
+                        new = update(form, old, b, c, target == "global")
+                        area[at : at + form.size] = new.to_bytes(form.size, "little")
+                        olds[lane, e, : form.size] = np.frombuffer(old.to_bytes(form.size, "little"), np.uint8)
+            text = f"{form.name} in {target}, pattern {p}"
+            want = np.frombuffer(bytes(area), np.uint8)
+            np.testing.assert_array_equal(same_nan(form, memory[n, p]), same_nan(form, want), text)
+            if form.opcode == "atom":
+                np.testing.assert_array_equal(
+                    same_nan(form, out[n, p].reshape(-1)), same_nan(form, olds.reshape(-1)), f"{text}: results"
+                )
