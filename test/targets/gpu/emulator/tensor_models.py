@@ -28,7 +28,7 @@ REDUCED_AS = {
 
 
 def places(tm: TensorMap, start: Sequence[int], offsets: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
-    """Byte offsets in the tensor of all elements of a box in the order of shared memory, and which lie in the tensor."""
+    """Byte offsets of all elements of a box, in the order of shared memory, and which of them lie in the tensor."""
     rank = len(tm.dims)
     if tm.im2col:
         pixels = np.array(_pixels(tm, start), np.int64)  # [pixels, W H D N]
