@@ -44,7 +44,7 @@ def quotient(a: int, b: int) -> int:
 
 
 def remainder(a: int, b: int) -> int:
-    return a - b * quotient(a, b) if b else a
+    return a - b * quotient(a, b) if b else -1
 
 
 def bits24(value: int, kind: str) -> int:
@@ -271,6 +271,18 @@ def test_a_guarded_carry_belongs_to_its_thread() -> None:
     arrays = {"a": a.astype(np.uint32), "b": b.astype(np.uint32), "c": c.astype(np.uint32), "p": p}
     expected = np.where(p, c + c, a + b) >> np.uint64(32)
     np.testing.assert_array_equal(kernel.run(**arrays)["d"], expected)
+
+
+def test_the_flag_after_a_subtraction_is_a_carry() -> None:
+    """What is left to the machine where additions and subtractions mix: it holds where nothing was borrowed."""
+    rng = np.random.default_rng(2003)
+    a, b = (integers("u32", 2000, rng) for _ in range(2))
+    inputs, outputs = {"a": "u32", "b": "u32"}, {"d": "u32"}
+    registers = ".reg .u32 %x;"
+    after = Kernel("sub.cc.u32 %x, %a, %b; addc.u32 %d, 0, 0;", inputs, outputs, declarations=registers)
+    np.testing.assert_array_equal(after.run(a=a, b=b)["d"], a >= b)
+    before = Kernel("add.cc.u32 %x, %a, %b; subc.u32 %d, 1, 0;", inputs, outputs, declarations=registers)
+    np.testing.assert_array_equal(before.run(a=a, b=b)["d"], a.astype(np.uint64) + b >= 2**32)
 
 
 def all_cases() -> list[Case]:

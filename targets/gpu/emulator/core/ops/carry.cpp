@@ -6,19 +6,17 @@
 namespace emu {
 namespace {
 
-/// x + y or x - y with the flag; `y` and `x` are functions of the lane.
+/// x + y or x + ~y with the flag, which a subtraction without one takes as set; `x` is a function of the lane.
 template <class T, bool In, bool Out, bool Subtract, class X>
 inline void with_carry(Warp& w, const Inst& i, Mask mask, X x, const T* y) {
-    const Mask flag = In ? w.predicate(special_carry) : 0;
+    const Mask flag = In ? w.predicate(special_carry) : Subtract ? kAll : 0;
     T d[kLanes];
     Truth<T> carry[kLanes];
     for (int l = 0; l < kLanes; ++l) {
-        const T a = x(l), b = y[l], in = In ? static_cast<T>(flag >> l & 1) : T{0};
-        const T partial = Subtract ? a - b : a + b;
-        d[l] = Subtract ? partial - in : partial + in;
-        const bool first = Subtract ? a < b : partial < a;
-        const bool second = Subtract ? partial < in : d[l] < in;
-        carry[l] = (first | second) ? -1 : 0;
+        const T a = x(l), b = Subtract ? ~y[l] : y[l], in = static_cast<T>(flag >> l & 1);
+        const T partial = a + b;
+        d[l] = partial + in;
+        carry[l] = ((partial < a) | (d[l] < in)) ? -1 : 0;
     }
     w.put(i.d, d, mask);
     if constexpr (Out) w.put_predicate(special_carry, signs<sizeof(T)>(carry), mask);

@@ -111,7 +111,7 @@ std::make_unsigned_t<T> magnitude(T v) {
     if constexpr (std::is_signed_v<T>) return static_cast<std::make_unsigned_t<T>>(Abs{}(v));
     else return v;
 }
-/// By zero: all ones.
+// PTX leaves division by zero to the machine: ptxas makes code whose quotient and remainder are both all ones.
 struct Div {
     template <class T> T operator()(T a, T b) const {
         using U = std::make_unsigned_t<T>;
@@ -120,9 +120,10 @@ struct Div {
         return b == 0 ? static_cast<T>(-1) : signed_q;
     }
 };
-/// By zero: the dividend.
 struct Rem {
-    template <class T> T operator()(T a, T b) const { return Sub{}(a, MulLo{}(Div{}(a, b), b)); }
+    template <class T> T operator()(T a, T b) const {
+        return b == 0 ? static_cast<T>(-1) : Sub{}(a, MulLo{}(Div{}(a, b), b));
+    }
 };
 
 /// The sum of products of bytes and c; A and B say how the bytes extend.
