@@ -148,7 +148,7 @@ void run(Warp& w, const Inst& i, Mask mask) {
     Mask& came = b.came[w.index];
     const Mask credit = came == 0 ? ~w.live : 0;
     const Mask arriving = whole ? kAll : (mask | credit);
-    if (!b.counted && (came & arriving & w.live)) misuse(w, i, id, "threads arrive twice in one phase");
+    if (came & arriving & w.live) misuse(w, i, id, "threads arrive twice in one phase");
     came |= arriving;
     b.arrived += popc(arriving);
     if constexpr (action != sync) {
