@@ -84,10 +84,10 @@ inline float tanh_approx(float x) {
     p = p * z + -0x1.ba132p-5f;
     p = p * z + 0x1.111102p-3f;
     p = p * z + -0x1.555556p-2f;
-    const float small = x + x * (z * p);
+    const float small = m + m * (z * p);
     const float large = 1.0f - 2.0f / (exp2_approx(m * 0x1.715476p+1f) + 1.0f);
-    const float signed_large = real(bits(large) | (bits(x) & 0x80000000u));
-    return m < 0.55f ? small : x != x ? x : signed_large;
+    const uint32_t magnitude = bits(m < 0.55f ? small : large);
+    return x != x ? x : real(magnitude | (bits(x) & 0x80000000u));
 }
 
 inline float rsqrt_approx(float x) { return 1.0f / std::sqrt(x); }
