@@ -183,14 +183,18 @@ def kernel(forms: list[Form], target: str) -> str:
     shared = target == "shared"
     generic = forms[0].space == ""
     lines = [
-        f".visible .entry k(.param .u64 units, .param .u64 active, .param .u64 data, .param .u64 out, .param .u64 memory) {{{mk.REGISTERS}",
-        ".reg .b16 %h8, %h9, %h10, %h11, %h12, %h13, %h14, %h15; .reg .b32 %r8, %r9, %r10, %r11, %r12, %r13, %r14, %r15;",
+        ".visible .entry k(.param .u64 units, .param .u64 active, .param .u64 data, .param .u64 out,",
+        ".param .u64 memory) {",
+        mk.REGISTERS,
+        ".reg .b16 %h8, %h9, %h10, %h11, %h12, %h13, %h14, %h15;",
+        ".reg .b32 %r8, %r9, %r10, %r11, %r12, %r13, %r14, %r15;",
         ".reg .b64 %d8, %d9, %d10, %d11, %d12, %d13, %d14, %d15; .reg .b128 %q8;",
         f".shared .align 16 .b8 area[{AREA}];",
         "mov.u32 %tid, %tid.x; mov.u32 %block, %ctaid.x; mad.lo.u32 %offset, %block, 32, %tid;",
         "mul.wide.u32 %offset64, %offset, 4; mov.u64 %policy, 0;",
         "ld.param.u64 %p, [units]; add.u64 %p, %p, %offset64; ld.global.u32 %unit, [%p];",
-        "ld.param.u64 %p, [active]; add.u64 %p, %p, %offset64; ld.global.u32 %mask, [%p]; setp.ne.u32 %active, %mask, 0;",
+        "ld.param.u64 %p, [active]; add.u64 %p, %p, %offset64; ld.global.u32 %mask, [%p];",
+        "setp.ne.u32 %active, %mask, 0;",
     ]
     for number, form in enumerate(forms):
         width = form.size
@@ -231,7 +235,8 @@ def kernel(forms: list[Form], target: str) -> str:
             ]
         lines += [
             f"add.u32 %offset, %block, {number * mk.PATTERNS}; mad.lo.u32 %offset, %offset, 32, %tid;",
-            f"mul.wide.u32 %offset64, %offset, {8 * RECORD}; ld.param.u64 %record, [out]; add.u64 %record, %record, %offset64;",
+            f"mul.wide.u32 %offset64, %offset, {8 * RECORD};",
+            "ld.param.u64 %record, [out]; add.u64 %record, %record, %offset64;",
         ]
         for e in range(form.elements if form.opcode == "atom" else 0):
             lines += [f"st.global.b{8 * width} [%record+{RECORD * e}], {mk.register(width, 8 + e)};"]
@@ -298,3 +303,96 @@ def test_atomic(key: tuple[str, int, str, str], threads: int, rng: np.random.Gen
                 np.testing.assert_array_equal(
                     same_nan(form, out[n, p].reshape(-1)), same_nan(form, olds.reshape(-1)), f"{text}: results"
                 )
+
+
+# ---- threads of the host ---------------------------------------------------------------------------------------------
+
+BLOCKS, WIDTH = 48, 64
+CONTENDED = """.visible .entry {name}(.param .u64 memory, .param .u64 out) {{
+    .reg .pred %p; .reg .b16 %h<4>; .reg .b32 %tid, %block, %i, %r<4>; .reg .b64 %memory, %out, %at, %d<4>, %low, %high;
+    .reg .b128 %q<4>;
+    ld.param.u64 %memory, [memory]; ld.param.u64 %out, [out];
+    mov.u32 %tid, %tid.x; mov.u32 %block, %ctaid.x; mad.lo.u32 %i, %block, {width}, %tid;
+    mul.wide.u32 %at, %i, 8; add.u64 %out, %out, %at;
+    {body}
+    st.global.u64 [%out], %d0;
+    ret;
+}}
+"""
+COUNTS = {
+    "add": "atom.global.add.u32 %r0, [%memory], 1; cvt.u64.u32 %d0, %r0;",
+    "inc": "atom.relaxed.gpu.global.inc.u32 %r0, [%memory], 1000000; cvt.u64.u32 %d0, %r0;",
+    "cas16": """AGAIN: ld.relaxed.gpu.global.u16 %h0, [%memory]; add.u16 %h1, %h0, 1;
+        atom.global.cas.b16 %h2, [%memory], %h0, %h1; setp.ne.u16 %p, %h0, %h2; @%p bra AGAIN; cvt.u64.u16 %d0, %h0;""",
+    "cas64": """AGAIN: ld.volatile.global.u64 %d0, [%memory]; add.u64 %d1, %d0, 1;
+        atom.acq_rel.gpu.global.cas.b64 %d2, [%memory], %d0, %d1; setp.ne.u64 %p, %d0, %d2; @%p bra AGAIN;""",
+    "cas128": """AGAIN: ld.relaxed.gpu.global.b128 %q0, [%memory]; mov.b128 {%d0, %d2}, %q0; add.u64 %d1, %d0, 1;
+        mov.b128 %q1, {%d1, %d1}; atom.global.cas.b128 %q2, [%memory], %q0, %q1; mov.b128 {%d2, %d3}, %q2;
+        setp.ne.u64 %p, %d0, %d2; @%p bra AGAIN;""",
+    "exch": "cvt.u64.u32 %d1, %i; add.u64 %d1, %d1, 1; atom.global.exch.b64 %d0, [%memory], %d1;",
+    "exch128": """cvt.u64.u32 %d1, %i; add.u64 %d1, %d1, 1; mov.b128 %q0, {%d1, %d1};
+        atom.global.exch.b128 %q1, [%memory], %q0; mov.b128 {%d0, %d2}, %q1;""",
+    "float": """atom.global.add.f32 %r0, [%memory], 1.0; cvt.rzi.u64.f32 %d0, %r0;""",
+}
+
+
+@pytest.mark.parametrize("aligned", [True, False], ids=["aligned", "unaligned on the host"])
+@pytest.mark.parametrize("name", COUNTS)
+def test_every_thread_sees_another_value(name: str, aligned: bool) -> None:
+    text = mk.HEADER.format(arch="sm_90a") + CONTENDED.format(name="k", width=WIDTH, body=COUNTS[name])
+    memory = np.zeros(64, np.uint8)[0 if aligned else 1 :][:32]
+    out = np.zeros(BLOCKS * WIDTH, np.uint64)
+    Emulator(text).launch("k", grid=BLOCKS, block=WIDTH, args=[memory, out], threads=2)
+    n = BLOCKS * WIDTH
+    last = memory[:8].copy().view(np.uint64)[0]
+    if name.startswith("exch"):
+        # A chain: each value but the last is somebody's result, and so is the first, 0.
+        np.testing.assert_array_equal(np.sort(np.append(out, last)), np.arange(n + 1))
+    else:
+        np.testing.assert_array_equal(np.sort(out), np.arange(n))
+        assert (memory[:4].copy().view(np.float32)[0] if name == "float" else last) == n
+
+
+MESSAGES = """.visible .entry k(.param .u64 data, .param .u64 flag, .param .u64 out) {
+    .reg .pred %p; .reg .b32 %block, %tid, %r<4>; .reg .b64 %data, %flag, %out, %at;
+    ld.param.u64 %data, [data]; ld.param.u64 %flag, [flag]; ld.param.u64 %out, [out];
+    mov.u32 %tid, %tid.x; mul.wide.u32 %at, %tid, 4; add.u64 %data, %data, %at; add.u64 %out, %out, %at;
+    mov.u32 %block, %ctaid.x; and.b32 %block, %block, 1; setp.eq.u32 %p, %block, 0;
+    @%p bra WAITS;
+    add.u32 %r0, %tid, 100;
+    st.global.u32 [%data], %r0;
+    bar.sync 0;
+    setp.ne.u32 %p, %tid, 0;
+    @%p bra DONE;
+    SEND;
+    bra DONE;
+WAITS:
+    RECEIVE;
+    setp.eq.u32 %p, %r1, 0;
+    @%p bra WAITS;
+    ld.global.u32 %r2, [%data];
+    st.global.u32 [%out], %r2;
+DONE:
+    ret;
+}
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("send", "receive"),
+    [
+        ("st.release.gpu.global.u32 [%flag], 1", "ld.acquire.gpu.global.u32 %r1, [%flag]"),
+        ("red.release.gpu.global.add.u32 [%flag], 1", "ld.acquire.sys.u32 %r1, [%flag]"),
+        ("fence.acq_rel.gpu; st.relaxed.gpu.u32 [%flag], 1", "ld.relaxed.gpu.u32 %r1, [%flag]; fence.acq_rel.gpu"),
+        ("membar.gl; st.volatile.global.u32 [%flag], 1", "ld.volatile.global.u32 %r1, [%flag]; membar.gl"),
+        ("atom.release.gpu.exch.b32 %r3, [%flag], 1", "atom.acquire.gpu.global.or.b32 %r1, [%flag], 0"),
+        ("st.mmio.relaxed.sys.global.u32 [%flag], 1", "ld.mmio.relaxed.sys.global.u32 %r1, [%flag]"),
+    ],
+)
+def test_a_block_waits_for_what_another_releases(send: str, receive: str, threads: int) -> None:
+    """Block 0 waits for block 1: it must not wait forever, and sees what was written before the flag."""
+    text = mk.HEADER.format(arch="sm_90a") + MESSAGES.replace("SEND", send).replace("RECEIVE", receive)
+    data, flag, out = np.zeros(64, np.uint32), np.zeros(1, np.uint32), np.zeros(64, np.uint32)
+    Emulator(text).launch("k", grid=2, block=64, args=[data, flag, out], threads=threads)
+    np.testing.assert_array_equal(out, np.arange(64) + 100)
