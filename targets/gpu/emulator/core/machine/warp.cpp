@@ -271,7 +271,7 @@ bool Warp::run(uint64_t limit) {
                     count.lanes -= static_cast<uint32_t>(__builtin_popcount(mask));
                 } else {
                     now.retried = false;
-                    if (watch && now.pc == i.pc + 1 && (i.flags & Inst::block_end)) {
+                    if (watch && now.mask && now.pc == i.pc + 1 && (i.flags & Inst::block_end)) {
                         now.order = order_at(i.pc, now.pc);
                     }
                 }
