@@ -98,7 +98,7 @@ void run_bits(Warp& w, const Inst& inst, Mask mask) {
     mma::count_flops(w, inst, m.flops);
 }
 
-// ---- m8n8k4 of f16: four quarters of a warp, each with matrices of its own ----------------------------------------------
+// ---- m8n8k4 of f16: four quarters of a warp, each with matrices of its own ------------------------------------------
 struct Volta {
     bool a_column, b_row, c_half, d_half;
     std::vector<Slot> a, b, c, d;
@@ -175,7 +175,7 @@ void decode_volta(Decode& d) {
     d.inst.run = run_volta;
 }
 
-// ---- decoding -----------------------------------------------------------------------------------------------------------
+// ---- decoding -------------------------------------------------------------------------------------------------------
 /// The registers, where `bits` are those of an element of A and B. `operand_type` is b32 or f64.
 void registers(Decode& d, Mma& m, Shape shape, int bits, Type operands, Type sums) {
     const int width = operands == Type::f64 ? 256 : 128;
@@ -234,7 +234,7 @@ void decode_sparse(Decode& d) {
     d.inst.run = run_sparse;
 }
 
-/// sync aligned SHAPE row col [rn|rz|rm|rp] f64 f64 f64 f64 [rn|rz|rm|rp]
+/// sync aligned SHAPE row col f64 f64 f64 f64, the rounding before or after the types
 void decode_f64(Decode& d) {
     d.expect(4, 4);
     Mma m;
@@ -263,10 +263,12 @@ const Form kForms[] = {
     {"mma", "sync aligned m16n8k8|m16n8k16 row col f32 bf16 bf16 f32", kOperands, decode_dense<5>},
     {"mma", "sync aligned m16n8k4|m16n8k8 row col f32 tf32 tf32 f32", kOperands, decode_dense<5>},
     {"mma", "sync aligned m16n8k16|m16n8k32 row col f16|f32 e4m3|e5m2 e4m3|e5m2 f16|f32", kOperands, decode_dense<5>},
-    {"mma", "sync aligned m8n8k16|m16n8k16|m16n8k32 row col [satfinite] s32 s8|u8 s8|u8 s32", kOperands, decode_dense<6>},
-    {"mma", "sync aligned m8n8k32|m16n8k32|m16n8k64 row col [satfinite] s32 s4|u4 s4|u4 s32", kOperands, decode_dense<6>},
-    {"mma", "sync aligned m8n8k4|m16n8k4|m16n8k8|m16n8k16 row col [rn|rz|rm|rp] f64 f64 f64 f64 [rn|rz|rm|rp]", kOperands,
-     decode_f64},
+    {"mma", "sync aligned m8n8k16|m16n8k16|m16n8k32 row col [satfinite] s32 s8|u8 s8|u8 s32", kOperands,
+     decode_dense<6>},
+    {"mma", "sync aligned m8n8k32|m16n8k32|m16n8k64 row col [satfinite] s32 s4|u4 s4|u4 s32", kOperands,
+     decode_dense<6>},
+    {"mma", "sync aligned m8n8k4|m16n8k4|m16n8k8|m16n8k16 row col [rn|rz|rm|rp] f64 f64 f64 f64", kOperands, decode_f64},
+    {"mma", "sync aligned m8n8k4|m16n8k4|m16n8k8|m16n8k16 row col f64 f64 f64 f64 rn|rz|rm|rp", kOperands, decode_f64},
     {"mma", "sync aligned m8n8k128|m16n8k128|m16n8k256 row col s32 b1 b1 s32 xor|and popc", kOperands, decode_bits},
     {"mma", "sp|sp::ordered_metadata sync aligned m16n8k16|m16n8k32 row col f16|f32 f16 f16 f16|f32", kSparseOperands,
      decode_sparse<6>},
@@ -274,7 +276,7 @@ const Form kForms[] = {
      decode_sparse<6>},
     {"mma", "sp|sp::ordered_metadata sync aligned m16n8k8|m16n8k16 row col f32 tf32 tf32 f32", kSparseOperands,
      decode_sparse<6>},
-    {"mma", "sp|sp::ordered_metadata sync aligned m16n8k64 row col f16|f32 e4m3|e5m2 e4m3|e5m2 f16|f32", kSparseOperands,
+    {"mma", "sp|sp::ordered_metadata sync aligned m16n8k64 row col f32 e4m3|e5m2 e4m3|e5m2 f32", kSparseOperands,
      decode_sparse<6>},
     {"mma", "sp|sp::ordered_metadata sync aligned m16n8k32|m16n8k64 row col [satfinite] s32 s8|u8 s8|u8 s32",
      kSparseOperands, decode_sparse<7>},

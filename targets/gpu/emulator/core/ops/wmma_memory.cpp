@@ -28,9 +28,9 @@ int pieces(Warp& w, const Inst& inst, Mask mask, const Access2d& m, bool write, 
     uint64_t base[kLanes], address[kLanes] = {};
     w.addresses(inst, base);
     const int bytes = std::min(32, m.line_bytes()), in_line = m.line_bytes() / bytes, count = in_line * m.lines();
-    const uint64_t elements = m.stride == kNone ? static_cast<uint64_t>(m.line_bytes()) * 8 / static_cast<uint64_t>(m.fragment.bits)
-                                                : w.get<uint32_t>(m.stride)[first];
-    const uint64_t step = elements * static_cast<uint64_t>(m.fragment.bits) / 8;
+    const uint64_t step = m.stride == kNone
+                              ? static_cast<uint64_t>(m.line_bytes())
+                              : uint64_t{w.get<uint32_t>(m.stride)[first]} * static_cast<uint64_t>(m.fragment.bits) / 8;
     for (int p = 0; p < count; ++p)
         address[p] = base[first] + static_cast<uint64_t>(p / in_line) * step + static_cast<uint64_t>(p % in_line * bytes);
     const Mask lanes = (count == 32 ? kAll : (1u << count) - 1) & mask;
