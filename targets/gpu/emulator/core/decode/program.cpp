@@ -340,7 +340,8 @@ std::unique_ptr<Program> decode(const ast::Module& module, const Image& image, c
     make_blocks(c);
     p.register_bytes = static_cast<uint32_t>(round_up(p.register_bytes, 64));
     // The deepest chain of calls; callees of `recursive` functions take from the stack that a launch adds.
-    p.local_bytes = static_cast<uint32_t>(round_up(reach.deepest([&](uint32_t k) { return p.functions[k].frame + 16u; }), 16));
+    // A header lies below each callee's frame; the kernel has none, so that its frame ends where its memory does.
+    p.local_bytes = static_cast<uint32_t>(round_up(reach.deepest([&](uint32_t k) { return p.functions[k].frame + (k ? 16u : 0u); }), 16));
     return program;
 }
 
