@@ -29,7 +29,11 @@ Value number(uint64_t bits, bool is_unsigned) {
 
 Value negate(Value value, uint32_t line) {
     switch (value.kind) {
-        case Value::integer: value.bits = 0 - value.bits; break;
+        case Value::integer:
+            value.bits = 0 - value.bits;
+            // The least signed number, whose digits alone are an unsigned one's.
+            if (value.bits == uint64_t{1} << 63) value.is_unsigned = false;
+            break;
         case Value::real:
             value.bits ^= uint64_t{1} << 63;
             value.raw32 ^= value.single ? uint32_t{1} << 31 : 0;
