@@ -74,8 +74,8 @@ bool deliver(Warp& w, const Inst& i, int lane, const BulkCopy& copy, const Bytes
         return true;
     }
     in_flight(w, i, lane, from, bytes, false, end);
-    if (copy.reduce) in_flight(w, i, lane, to, bytes, false, end);
-    in_flight(w, i, lane, to, bytes, true, end);
+    if (copy.reduce) reduces(w, i, lane, to, bytes, end);
+    else in_flight(w, i, lane, to, bytes, true, end);
     const auto count = [&] { count_bulk(w, i, copy.to.space, to_address, bytes); };
     if (copy.from.space == Space::global) count_banks_only(w, i, count);
     else count();

@@ -48,8 +48,9 @@ bool find_map_for(Warp& w, const Inst& i, int lane, const TensorCopy& copy, Tens
 /// one.
 class GlobalRows {
 public:
-    GlobalRows(Warp& w, const Inst& i, int lane, bool read, bool write, const Completion& end)
-        : w_(w), i_(i), lane_(lane), read_(read), write_(write), end_(end) {}
+    enum Use : uint8_t { read, write, reduce };
+    GlobalRows(Warp& w, const Inst& i, int lane, Use use, const Completion& end)
+        : w_(w), i_(i), lane_(lane), use_(use), end_(end) {}
     ~GlobalRows() { flush(); }
     GlobalRows(const GlobalRows&) = delete;
     GlobalRows& operator=(const GlobalRows&) = delete;
@@ -59,7 +60,7 @@ public:
         if (region_ == nullptr || bytes > region_->bytes || address - region_->begin > region_->bytes - bytes) {
             flush();
             region_ = nullptr;
-            if (!resolve_one(w_, i_, lane_, Space::global, address, bytes, 1, write_, &region_)) return nullptr;
+            if (!resolve_one(w_, i_, lane_, Space::global, address, bytes, 1, use_ != read, &region_)) return nullptr;
         }
         if (address != run_ + run_bytes_) {
             flush();
@@ -74,14 +75,14 @@ private:
         if (run_bytes_ == 0) return;
         count_bulk(w_, i_, Space::global, run_, run_bytes_);
         const Bytes at{region_->host + (run_ - region_->begin), region_, run_};
-        if (read_) in_flight(w_, i_, lane_, at, run_bytes_, false, end_);
-        if (write_) in_flight(w_, i_, lane_, at, run_bytes_, true, end_);
+        if (use_ == reduce) reduces(w_, i_, lane_, at, run_bytes_, end_);
+        else in_flight(w_, i_, lane_, at, run_bytes_, use_ == write, end_);
         run_bytes_ = 0;
     }
     Warp& w_;
     const Inst& i_;
     int lane_;
-    bool read_, write_;
+    Use use_;
     Completion end_;
     Region* region_ = nullptr;
     uint64_t run_ = 0, run_bytes_ = 0;
@@ -155,7 +156,7 @@ void load_box(Warp& w, const Inst& i, int lane, const TensorCopy& copy) {
         count_banks_only(w, i, [&] { count_bulk(w, i, Space::shared, targets[k].box.address, t.box_bytes()); });
     }
     {
-        GlobalRows rows(w, i, lane, true, false, completion_of(targets[0].barrier));
+        GlobalRows rows(w, i, lane, GlobalRows::read, completion_of(targets[0].barrier));
         const uint32_t pitch = t.row_bytes();
         const bool converts = t.type == ElementType::f32_ftz || t.type == ElementType::tf32 || t.type == ElementType::tf32_ftz;
         uint8_t blank[kMaxRowBytes], buffer[kMaxRowBytes];
@@ -219,7 +220,7 @@ void store_box(Warp& w, const Inst& i, int lane, const TensorCopy& copy) {
     if (!box) return;
     const uint32_t pitch = t.row_bytes();
     const bool atomic = contended(w, Space::global);
-    GlobalRows rows(w, i, lane, copy.reduces, true, {});
+    GlobalRows rows(w, i, lane, copy.reduces ? GlobalRows::reduce : GlobalRows::write, {});
     uint8_t buffer[kMaxRowBytes];
     uint64_t pending = 0, pending_end = 0;  // what was read of the box and the sanitizer not yet told
     each_row(t, start_of(w, copy, lane), [&](const BoxRow& row) {
