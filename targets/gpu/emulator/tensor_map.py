@@ -210,7 +210,7 @@ def _type_name(dtype: Any) -> str:
         described = np.dtype(dtype)
     except TypeError as error:
         raise UsageError(f"{dtype!r} is no element type of a tensor map; there are {', '.join(_TYPES)}") from error
-    name = described.name
+    name = str(described.name)
     if name in _TYPES:
         return name
     if name in _SAME_BITS:

@@ -20,8 +20,8 @@ from accelc.targets.gpu.emulator.native import core
 
 SWIZZLES = ("none", "32B", "64B", "128B")
 # As the manual numbers them for tensormap.replace, which is not the order of CUtensorMapDataType.
-ELEMENT_TYPES = ["uint8", "uint16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float32_ftz", "float64"]
-ELEMENT_TYPES += ["bfloat16", "tfloat32", "tfloat32_ftz"]
+ELEMENT_TYPES = ["uint8", "uint16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float32_ftz"]
+ELEMENT_TYPES += ["float64", "bfloat16", "tfloat32", "tfloat32_ftz"]
 
 
 def is_map(opcode: str, modifiers: str) -> bool:
