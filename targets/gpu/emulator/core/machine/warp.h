@@ -101,7 +101,11 @@ struct Warp {
     void addresses(const Inst& i, uint64_t* address) const {
         if (i.flags & Inst::address32) {
             const uint32_t* p = get<uint32_t>(i.a);
-            for (int l = 0; l < kLanes; ++l) address[l] = p[l] + static_cast<uint64_t>(i.imm);
+            // Sums of 32-bit addresses wrap there (a base below zero and an offset are one address of the window); the
+            // upper half is a generic variable's window.
+            const uint64_t window = i.imm < 0 ? 0 : static_cast<uint64_t>(i.imm) >> 32 << 32;
+            const auto offset = static_cast<uint32_t>(i.imm);
+            for (int l = 0; l < kLanes; ++l) address[l] = window | (p[l] + offset);
         } else {
             const uint64_t* p = get<uint64_t>(i.a);
             for (int l = 0; l < kLanes; ++l) address[l] = p[l] + static_cast<uint64_t>(i.imm);

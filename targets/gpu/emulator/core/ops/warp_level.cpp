@@ -117,6 +117,8 @@ constexpr Form kForms[] = {
     {"shfl", "up|down|bfly|idx b32", "d{|p}, a, b, c", decode_shfl},
     {"vote", "[sync] all|any|uni pred", "p, {!}a, membermask", decode_vote},
     {"vote", "[sync] ballot b32", "d, {!}a, membermask", decode_vote},
+    // CUB writes the words in this order, and ptxas takes it.
+    {"vote", "ballot sync b32", "d, {!}a, membermask", decode_vote},
     {"match", "any sync b32|b64", "d, a, membermask", decode_match},
     {"match", "all sync b32|b64", "d{|p}, a, membermask", decode_match},
     {"redux", "sync add|min|max u32|s32", "d, a, membermask", decode_redux},
