@@ -18,4 +18,4 @@ def test_plain(case: Case) -> None:
 
 @pytest.mark.parametrize("case", MINE, ids=str)
 def test_sanitized(case: Case) -> None:
-    case.run(Bench(nvcc.compile_ptx(case.source, case.arch, case.flags), sanitize=True))
+    case.run(Bench(nvcc.compile_ptx(case.source, case.arch, case.flags), sanitize=True, known=case.known))

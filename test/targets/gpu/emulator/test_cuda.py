@@ -29,7 +29,7 @@ def test_plain(case: Case) -> None:
 
 @pytest.mark.parametrize("case", [case for case in MINE if case.sanitize], ids=str)
 def test_sanitized(case: Case) -> None:
-    case.run(Bench(ptx_of(case), sanitize=True))
+    case.run(Bench(ptx_of(case), sanitize=True, known=case.known))
 
 
 @pytest.mark.parametrize("source", sorted({path.stem for path in nvcc.COMMITTED.glob("*.ptx")}))

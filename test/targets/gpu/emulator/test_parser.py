@@ -170,7 +170,8 @@ VARIABLES = [
     (".entry k (.param .u64 .ptr .global .align 16 p, .param .u64 .ptr q, .param .align 64 .b8 m[128]) "
      ".maxntid 128,1 .minnctapersm 2 .maxnreg 64 .reqnctapercluster 2 .explicitcluster .maxclusterrank 8 { ret; }",
      ".entry k(.param .u64 .ptr .global .align 16 p, .param .u64 .ptr q, .param .align 64 .b8 m[128])\n"
-     ".maxntid 128, 1, 1\n.reqnctapercluster 2, 1, 1\n.explicitcluster\n.maxclusterrank 8\n.minnctapersm 2\n.maxnreg 64\n{\nret;\n}"),
+     ".maxntid 128, 1, 1\n.reqnctapercluster 2, 1, 1\n.explicitcluster\n"
+     ".maxclusterrank 8\n.minnctapersm 2\n.maxnreg 64\n{\nret;\n}"),
     (".section .debug_str { $L: .b8 65,66\n.b64 $L2-$L .b32 .debug_abbrev+4 .b32 -1 }", ""),
     (".file 1 \"a b.cu\", 123, 77", ".file 1 \"a b.cu\""),
     (".pragma \"nounroll\";", None),

@@ -145,10 +145,11 @@ extern "C" __global__ void __launch_bounds__(Threads) warp_collectives(const int
     int inclusive, exclusive, total;
     Scan(scans[i / 32]).Scan(value, inclusive, exclusive, Bounded{});
     __syncwarp();
-    Scan(scans[i / 32]).ExclusiveSum(value, total, total);
+    int before;
+    Scan(scans[i / 32]).ExclusiveSum(value, before, total);
     out[5 * i] = inclusive;
     out[5 * i + 1] = i % 32 ? exclusive : 0;
-    out[5 * i + 2] = total;
+    out[5 * i + 2] = total - before;
     const int sum = Eight(reductions[i / 8]).Sum(value);
     __syncwarp();
     const int head = Eight(reductions[i / 8]).HeadSegmentedSum(value, value % 3 == 0 || i % 8 == 0);

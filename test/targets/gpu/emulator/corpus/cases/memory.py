@@ -163,7 +163,12 @@ def cp_async_sizes(bench: Bench) -> None:
     same(out[384:].reshape(128, 4), cut.reshape(128, 4)[::-1])
 
 
-@case("pipeline.cu")
+# When a cuda::pipeline goes, a lane of each warp counts down, and the last one invalidates the mbarriers. Before it stands
+# a match.sync, which orders nothing between the warp's lanes: by the letter of the memory model this is a race.
+GOING = [r"^race.*mbarrier\.(try_wait|arrive)"]
+
+
+@case("pipeline.cu", known=GOING)
 def pipeline_block(bench: Bench) -> None:
     tiles = 5
     x = RNG(19).integers(0, 100, (tiles, 512)).astype(np.int32)
@@ -176,7 +181,7 @@ def pipeline_block(bench: Bench) -> None:
     same(out, expected)
 
 
-@case("pipeline.cu")
+@case("pipeline.cu", known=GOING)
 def pipeline_roles(bench: Bench) -> None:
     tiles = 8
     x = RNG(20).integers(0, 100, (tiles, 96)).astype(np.int32)

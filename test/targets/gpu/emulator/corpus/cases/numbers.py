@@ -115,7 +115,7 @@ def bit_fields(bench: Bench) -> None:
         at, length = y & 31, y >> 8 & 31
         field = x >> at & (1 << length) - 1
         # The sign comes from the field's last bit, or from the word's where the field reaches beyond it.
-        extended = (x >> min(at + length - 1, 31) & 1) and length
+        extended = length and x >> min(at + length - 1, 31) & 1
         kept = min(length, max(32 - at, 0))
         filled = field | (0xFFFFFFFF << kept if extended else 0)
         mask = (1 << length) - 1 << at

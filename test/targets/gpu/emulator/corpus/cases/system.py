@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from corpus.harness import Bench, case, close, same
+from corpus.harness import Bench, FoundError, case, close, same
 
 RNG = np.random.default_rng
 
@@ -78,7 +78,7 @@ def say(bench: Bench) -> None:
 @case("system.cu", sanitize=False)
 def check(bench: Bench) -> None:
     bench.launch("check", 1, 32, np.arange(32, dtype=np.int32), 32)
-    with pytest.raises(Exception, match="too large"):
+    with pytest.raises(FoundError, match="too large"):
         bench.launch("check", 1, 32, np.arange(32, dtype=np.int32), 20)
 
 
