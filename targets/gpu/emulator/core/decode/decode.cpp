@@ -55,6 +55,15 @@ bool literal_bits(const ast::Operand& o, Type type, uint64_t& bits) {
     return true;
 }
 
+/// v.x as the register that it is.
+ast::Operand component_of(const ast::Operand& o) {
+    ast::Operand component = o;
+    component.kind = ast::Operand::reg;
+    component.name += std::string(".") + "xyzw"[o.offset & 3];
+    component.offset = 0;
+    return component;
+}
+
 }  // namespace
 
 Type type_named(const std::string& name) {
@@ -178,6 +187,7 @@ Slot Decode::source(const ast::Operand& o, Type wanted) {
 
 Slot Decode::source_at_least(const ast::Operand& o, Type wanted, Type* declared) {
     if (wanted == Type::pred) fail("a predicate stands where none can");
+    if (o.kind == ast::Operand::member) return source_at_least(component_of(o), wanted, declared);
     const uint32_t bytes = bytes_of(wanted);
     *declared = wanted;
     if (o.kind == ast::Operand::integer || o.kind == ast::Operand::real) {
@@ -234,6 +244,7 @@ Slot Decode::dest(const ast::Operand& o, Type wanted) {
 Slot Decode::dest_at_least(const ast::Operand& o, Type wanted, Type* declared) {
     *declared = wanted;
     if (o.kind == ast::Operand::sink) return special_sink;
+    if (o.kind == ast::Operand::member) return dest_at_least(component_of(o), wanted, declared);
     if (o.kind != ast::Operand::reg) fail("the destination is no register");
     const Entity e = find(o.name);
     if (e.kind != Entity::reg) fail("the destination " + o.name + " is no register");

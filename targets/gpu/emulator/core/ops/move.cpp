@@ -45,14 +45,18 @@ struct Elements {
     Slot slots[4] = {};             // kNone: not wanted
 };
 
+/// What a register of a part's type holds a lane: those of 8 bits take 16.
+template <class Part>
+using Held = std::conditional_t<sizeof(Part) == 1, uint16_t, Part>;
+
 template <class Part>
 void run_pack(Warp& w, const Inst& i, Mask mask) {
     const auto& from = i.as<Elements>();
     const uint32_t whole = from.count * sizeof(Part);
     Part d[16 / sizeof(Part) * kLanes];
     for (uint32_t k = 0; k < from.count; ++k) {
-        const Part* a = w.get<Part>(from.slots[k]);
-        for (uint32_t l = 0; l < kLanes; ++l) d[l * from.count + k] = a[l];
+        const Held<Part>* a = w.get<Held<Part>>(from.slots[k]);
+        for (uint32_t l = 0; l < kLanes; ++l) d[l * from.count + k] = static_cast<Part>(a[l]);
     }
     if (mask == kAll) {
         std::memcpy(w.out<uint8_t>(i.d), d, whole * kLanes);
@@ -70,7 +74,7 @@ void run_unpack(Warp& w, const Inst& i, Mask mask) {
     std::memcpy(a, w.get<uint8_t>(i.a), to.count * sizeof(Part) * kLanes);
     for (uint32_t k = 0; k < to.count; ++k) {
         if (to.slots[k] == kNone) continue;
-        Part d[kLanes];
+        Held<Part> d[kLanes];
         for (uint32_t l = 0; l < kLanes; ++l) d[l] = a[l * to.count + k];
         w.put(to.slots[k], d, mask);
     }
@@ -112,8 +116,11 @@ Elements vector_of(Decode& d, const std::vector<ast::Operand>& parts, Type type,
     const Type part = untyped(result.bytes);
     for (uint32_t k = 0; k < result.count; ++k) {
         const bool sink = parts[k].kind == ast::Operand::sink;
-        if (sources) result.slots[k] = sink ? d.constant(0, result.bytes) : d.source(parts[k], part);
-        else result.slots[k] = sink ? kNone : d.dest(parts[k], part);
+        const bool literal = parts[k].kind == ast::Operand::integer;
+        if (!sources) result.slots[k] = sink ? kNone : d.dest(parts[k], part);
+        // Constants are held as registers are.
+        else if (sink || literal) result.slots[k] = d.constant(sink ? 0 : parts[k].bits, std::max(result.bytes, 2u));
+        else result.slots[k] = d.source(parts[k], part);
     }
     return result;
 }
