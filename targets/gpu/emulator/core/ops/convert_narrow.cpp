@@ -70,9 +70,10 @@ struct Tf32 {
     uint32_t operator()(float x) const { return num::f32_to_tf32<R, Saturate>(entering<Relu>(x)); }
 };
 
+/// A pair of 4-bit numbers goes to an 8-bit register, which has 16 bits a lane.
 template <class E, int Bits>
 Handler choose_sources(Type source) {
-    using D = std::conditional_t<Bits == 8, uint16_t, uint8_t>;
+    using D = uint16_t;
     if (source == Type::f32) return binary<D, float, float, Two<E, D, Bits>>;
     return source == Type::f16x2 ? unary<D, uint32_t, Pair<E, D, Bits, false>> : unary<D, uint32_t, Pair<E, D, Bits, true>>;
 }
@@ -165,8 +166,10 @@ void decode_convert_widen(Decode& d) {
     const bool nibbles = d.has("e2m1x2"), relu = d.has("relu");
     d.inst.d = d.dest(0, Type::b32);
     d.inst.a = d.source(1, nibbles ? Type::b8 : Type::b16);
+    const bool byte_lanes = nibbles && (d.inst.a & kConstant);  // of a literal; registers of 8 bits have 16 a lane
     d.inst.run = d.has("ue8m0x2")  ? unary<uint32_t, uint16_t, WidenScale>
-                 : nibbles         ? choose_widen<num::kE2m1, uint8_t, 4>(relu)
+                 : byte_lanes      ? choose_widen<num::kE2m1, uint8_t, 4>(relu)
+                 : nibbles         ? choose_widen<num::kE2m1, uint16_t, 4>(relu)
                  : d.has("e4m3x2") ? choose_widen<num::kE4m3, uint16_t, 8>(relu)
                  : d.has("e5m2x2") ? choose_widen<num::kE5m2, uint16_t, 8>(relu)
                  : d.has("e2m3x2") ? choose_widen<num::kE2m3, uint16_t, 8>(relu)

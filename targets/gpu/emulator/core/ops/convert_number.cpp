@@ -123,6 +123,12 @@ void run_conversion(Warp& w, const Inst& i, Mask mask) {
     write_lanes(w, i.d, c.to, c.to_bytes, x, mask);
 }
 
+/// Registers of 8 bits have 16 a lane; literals of 8 bits have 8.
+uint8_t lane_bytes(Type declared, Slot slot) {
+    const uint32_t bytes = bytes_of(declared);
+    return static_cast<uint8_t>(bytes == 1 && !(slot & kConstant) ? 2 : bytes);
+}
+
 }  // namespace
 
 void decode_convert(Decode& d) {
@@ -137,8 +143,8 @@ void decode_convert(Decode& d) {
     Type declared_to, declared_from;
     d.inst.d = d.dest_at_least(d.operand(0), c.to, &declared_to);
     d.inst.a = d.source_at_least(d.operand(1), c.from, &declared_from);
-    c.to_bytes = static_cast<uint8_t>(bytes_of(declared_to));
-    c.from_bytes = static_cast<uint8_t>(bytes_of(declared_from));
+    c.to_bytes = lane_bytes(declared_to, d.inst.d);
+    c.from_bytes = lane_bytes(declared_from, d.inst.a);
     if (c.to_bytes > 8 || c.from_bytes > 8) d.fail("cvt takes no 128-bit registers");
     d.inst.run = fast_conversion(c);
     if (d.inst.run != nullptr) return;
