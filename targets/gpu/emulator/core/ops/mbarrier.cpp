@@ -54,8 +54,17 @@ struct Object {
         if (region.bytes < 8 || offset > region.bytes - 8) return fault("it is out of bounds");
         return true;
     }
-    void tell(const Access& access) const {
-        if (w.sanitizer) w.sanitizer->access_one(w, i, lane, region, offset, 8, access);
+    /// mbarrier.init and inval write the whole word; everything else reads one half of it, which checks that these are
+    /// ordered with it, and updates the other.
+    void tell_write() const {
+        if (w.sanitizer) w.sanitizer->access_one(w, i, lane, region, offset, 8, Access::store());
+    }
+    void tell_use(bool write) const {
+        if (!w.sanitizer) return;
+        w.sanitizer->access_one(w, i, lane, region, offset, 4, Access::load());
+        if (!write) return;
+        const Access update{.read = true, .write = true, .atomic = true, .order = Order::relaxed, .scope = Scope::cluster};
+        w.sanitizer->access_one(w, i, lane, region, offset + 4, 4, update);
     }
     /// An mbarrier lives there: takes it into `now`.
     bool load(bool write) {
@@ -64,7 +73,7 @@ struct Object {
         if (!now.valid || (w.sanitizer && !region.cta->mbarriers.count(offset))) {
             return fault("used before mbarrier.init or after mbarrier.inval");
         }
-        tell({.read = true, .write = write, .atomic = write, .order = Order::relaxed, .scope = Scope::cluster});
+        tell_use(write);
         return true;
     }
     void store() const {
@@ -182,7 +191,7 @@ bool mbarrier_init(Warp& w, const Inst& i, int lane, Region& region, uint64_t of
         w.sanitizer->forget(o.key());
         region.cta->mbarriers[offset] = 0;
     }
-    o.tell(Access::store());
+    o.tell_write();
     o.now.pending = o.now.expected = count;
     o.now.valid = true;
     o.store();
@@ -202,7 +211,7 @@ bool mbarrier_inval(Warp& w, const Inst& i, int lane, Region& region, uint64_t o
         w.sanitizer->forget(o.key());
         region.cta->mbarriers.erase(offset);
     }
-    o.tell(Access::store());
+    o.tell_write();
     o.now = {};
     o.store();
     return true;

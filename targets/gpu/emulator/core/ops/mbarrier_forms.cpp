@@ -16,10 +16,15 @@ template <class F>
 void each_object(Warp& w, const Inst& i, Mask mask, bool write, F f) {
     uint64_t address[kLanes];
     w.addresses(i, address);
-    for (; mask; mask &= mask - 1) {
+    Region* region = nullptr;
+    const uint8_t* host = nullptr;
+    for (int last = -1; mask; mask &= mask - 1) {
         const int l = std::countr_zero(mask);
-        Region* region = nullptr;
-        const uint8_t* host = resolve_one(w, i, l, i.space, address[l], 8, 8, write, &region, (i.n & remote) != 0);
+        // Lanes mostly mean the same one.
+        if (!host || address[l] != address[last]) {
+            host = resolve_one(w, i, l, i.space, address[l], 8, 8, write, &region, (i.n & remote) != 0);
+        }
+        last = l;
         if (host) f(l, *region, static_cast<uint64_t>(host - region->host));
         if (w.launch->stop.load(std::memory_order_relaxed)) return;
     }
