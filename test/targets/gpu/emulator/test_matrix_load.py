@@ -124,14 +124,14 @@ def test_all() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("name", ["ldmatrix.sync.aligned.m8n8.x4.shared.b16", "stmatrix.sync.aligned.m8n8.x4.shared.b16"])
+@pytest.mark.parametrize("name", [f"{v}matrix.sync.aligned.m8n8.x4.shared.b16" for v in ("ld", "st")])
 @pytest.mark.parametrize(("offset", "kind"), [(8, "misaligned"), (1 << 20, "out_of_bounds")])
 def test_faults(name: str, offset: int, kind: str) -> None:
     """A lane's address that is not aligned to its 16 bytes, or outside."""
     memory, offsets, registers = arrays(0)
     offsets[5] += offset
+    emulator = Emulator(HEADER + kernel("k", name))
     with pytest.raises(FindingsError) as caught:
-        emulator = Emulator(HEADER + kernel("k", name))
         emulator.launch("k", grid=1, block=32, args=[memory, offsets, registers], sanitize=True)
     finding = caught.value.report.findings[0]
     assert (finding.kind, finding.thread) == (kind, (5, 0, 0))
