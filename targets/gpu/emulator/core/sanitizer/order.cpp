@@ -37,10 +37,10 @@ void Checker::arrive(Warp& w, Mask mask, SyncKey key) {
     const auto guard = lock();
     CtaClock& cta = clock_of(w);
     Sync& sync = syncs_[key];
-    Sync::Gather& gather = sync.of(cta.cta);
     const auto& wgmma = cta.warp[w.index].wgmma;
-    if (wgmma.slot) raise(gather.seen, wgmma.slot, wgmma.done);
+    if (wgmma.slot) raise(sync.of(cta.cta).seen, wgmma.slot, wgmma.done);
     for (Mask m = mask; m; m &= m - 1) {
+        Sync::Gather& gather = sync.of(cta.cta);  // not kept: what other CTAs did moves it
         const int lane = __builtin_ctz(m);
         const uint32_t thread = w.thread(lane);
         ThreadClock& t = cta.thread[thread];
