@@ -8,13 +8,13 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from accelc.core.diagnostics import InternalError, UnsupportedError
+from accelc.core.llvm_literals import down_convert
 from accelc.core.pass_ import Pass, PassContext
 from accelc.core.target import KernelCode
 from accelc.mlir import dialect, ir
+from accelc.passes.kernel_module import ENTRY, TILES, VECTORIZED, WORKSPACE_BYTES, kernels, name_of
 from accelc.targets.host.cpu import Cpu, cpu, target_machine
 from accelc.targets.host.elf import undefined_symbols
-from accelc.targets.host.kernel_module import ENTRY, TILES, VECTORIZED, WORKSPACE_BYTES, kernels, name_of
-from accelc.targets.host.literals import down_convert
 from accelc.targets.host.pipeline import kernel_pipeline
 
 # An op that is not LLVM's at the start of a line of assembly.

@@ -28,8 +28,8 @@ def _kernel_pipeline(machine: Cpu, options: CompileOptions) -> Pipeline:
 
 
 def _emit(module: Any, machine: Cpu, options: CompileOptions) -> KernelCode:
+    from accelc.passes.kernel_module import kernels
     from accelc.targets.host.emit import emit
-    from accelc.targets.host.kernel_module import kernels
 
     (kernel,) = kernels(module)
     return emit(kernel, machine)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from accelc.mlir import dialect, ir
+from accelc.passes.kernel_module import entry
 from accelc.targets.host.codegen.panels import Panels
 from accelc.targets.host.codegen.tiles import register_tile
 from accelc.targets.host.codegen.winograd import PIECE, WINDOW
 from accelc.targets.host.cpu import Cpu
-from accelc.targets.host.kernel_module import entry
 
 # Fewer pieces than this cannot pay for reading filters that are four times larger.
 _FEWEST_PIECES = 8

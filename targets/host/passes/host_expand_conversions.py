@@ -12,8 +12,8 @@ import numpy as np
 from accelc.core.diagnostics import UnsupportedError
 from accelc.core.pass_ import Pass, PassContext, register_pass
 from accelc.mlir import ir
+from accelc.passes.kernel_module import entry, kernels, name_of, run_pipeline
 from accelc.targets.host.codegen.narrow_floats import FORMATS, ScalarBuilder, f64_to_odd_f32, from_f32, to_f32
-from accelc.targets.host.kernel_module import entry, kernels, name_of, run_pipeline
 
 _NARROW = frozenset({*FORMATS, "i4"})
 _NUMPY = {

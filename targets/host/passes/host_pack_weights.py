@@ -14,12 +14,12 @@ from accelc.core.plan import DTYPES
 from accelc.core.store import Store
 from accelc.dialects.plan import ops as plan
 from accelc.mlir import ir
+from accelc.passes.kernel_module import entry, kernels, name_of, run_pipeline
 from accelc.targets.host.codegen.panels import Panels, panels_for
 from accelc.targets.host.codegen.reader import NotTileable, read
 from accelc.targets.host.codegen.winograd import write_winograd
 from accelc.targets.host.codegen.winograd_form import rewrite, unpack, winograd_convolution
 from accelc.targets.host.cpu import Cpu, cpu
-from accelc.targets.host.kernel_module import entry, kernels, name_of, run_pipeline
 
 
 @register_pass

@@ -8,11 +8,7 @@ from typing import Any, ClassVar
 from accelc.core.diagnostics import InternalError
 from accelc.core.pass_ import Pass, PassContext, register_pass
 from accelc.mlir import ir
-from accelc.targets.host.codegen.families import write_kernel
-from accelc.targets.host.codegen.kernel_writer import Tiled
-from accelc.targets.host.codegen.reader import NotTileable, read
-from accelc.targets.host.cpu import cpu
-from accelc.targets.host.kernel_module import (
+from accelc.passes.kernel_module import (
     VECTORIZED,
     entry,
     is_lowered,
@@ -21,6 +17,10 @@ from accelc.targets.host.kernel_module import (
     run_pipeline,
     set_launch,
 )
+from accelc.targets.host.codegen.families import write_kernel
+from accelc.targets.host.codegen.kernel_writer import Tiled
+from accelc.targets.host.codegen.reader import NotTileable, read
+from accelc.targets.host.cpu import cpu
 
 
 @register_pass

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from accelc.core.pass_ import Pass, PassContext, register_pass
 from accelc.mlir import ir
-from accelc.targets.host.kernel_module import ENTRY, VECTORIZED, entry, kernels, run_pipeline
+from accelc.passes.kernel_module import ENTRY, VECTORIZED, entry, kernels, run_pipeline
 
 _BODY = "body"
 

@@ -11,7 +11,7 @@ from accelc.mlir import ir
 from accelc.targets.host.codegen.families import write_kernel
 from accelc.targets.host.codegen.reader import read
 from accelc.targets.host.cpu import cpu
-from accelc.targets.host.kernel_module import entry, kernels, run_pipeline
+from accelc.passes.kernel_module import entry, kernels, run_pipeline
 
 F32 = np.dtype("f")
 

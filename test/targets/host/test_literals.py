@@ -14,7 +14,7 @@ from accelc.mlir import ir
 from accelc.targets.host.cpu import native
 from accelc.targets.host.emit import emit
 from accelc.targets.host.executor import HostKernelTable
-from accelc.targets.host.literals import decimal_bits, down_convert
+from accelc.core.llvm_literals import decimal_bits, down_convert
 from accelc.targets.host.passes import HostToLLVM
 
 # LLVM's name, MLIR's name, numpy's type, bits.

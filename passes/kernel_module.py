@@ -1,4 +1,4 @@
-"""What every host pass needs of a kernel module: finding kernels, their entry, and their attributes."""
+"""What every pass on kernels needs of a kernel module: finding kernels, their entry, and their attributes."""
 
 from __future__ import annotations
 
