@@ -1,4 +1,6 @@
 // Bit instructions: and or xor not cnot shl shr shf popc clz brev bfind bfe bfi bmsk szext fns lop3 prmt.
+#include <array>
+
 #include "ops/bits_functions.h"
 
 namespace emu {
@@ -127,15 +129,24 @@ void fns(Decode& d) { operands4(d, Type::b32, Type::b32, Type::b32, Type::s32, &
 
 // ---- lop3 -----------------------------------------------------------------------------------------------------------
 
-/// Any function of three bits. i.imm is its table: bit 4a + 2b + c. A tree of choices, each one vpternlog.
+/// Any function of three bits: ones where the result for (a, b, c) = 4a + 2b + c is one. With a predicate the result is
+/// also compared with 0 and combined with i.e.
+struct Lop3 {
+    W table[8];
+    Slot to = kNone;
+    bool negated = false, is_and = false;
+};
+
+/// A tree of choices, each one vpternlog.
 inline void lop3_lanes(const Warp& w, const Inst& i, W* d) {
     const W* a = w.get<W>(i.a);
     const W* b = w.get<W>(i.b);
     const W* c = w.get<W>(i.c);
-    auto ones = [table = static_cast<W>(i.imm)](int k) { return W{0} - (table >> k & 1); };
-    const W t0 = ones(0), t1 = ones(1), t2 = ones(2), t3 = ones(3), t4 = ones(4), t5 = ones(5), t6 = ones(6), t7 = ones(7);
+    const W* table = i.as<Lop3>().table;
+    const W t0 = table[0], t1 = table[1], t2 = table[2], t3 = table[3];
+    const W t4 = table[4], t5 = table[5], t6 = table[6], t7 = table[7];
     auto choose = [](W bit, W zero, W one) { return (one & bit) | (zero & ~bit); };
-    for (int l = 0; l < kLanes; ++l) {
+    EMU_LANES(l) {
         const W a0 = choose(b[l], choose(c[l], t0, t1), choose(c[l], t2, t3));
         const W a1 = choose(b[l], choose(c[l], t4, t5), choose(c[l], t6, t7));
         d[l] = choose(a[l], a0, a1);
@@ -143,18 +154,14 @@ inline void lop3_lanes(const Warp& w, const Inst& i, W* d) {
 }
 
 void run_lop3(Warp& w, const Inst& i, Mask mask) {
+    if (mask == kAll) return lop3_lanes(w, i, w.out<W>(i.d));
     W d[kLanes];
     lop3_lanes(w, i, d);
     w.put(i.d, d, mask);
 }
 
-/// The result is also compared with 0 and combined with predicate i.e into predicate b of the side.
-struct Lop3Predicate {
-    Slot to;
-    bool negated, is_and;
-};
 void run_lop3_predicate(Warp& w, const Inst& i, Mask mask) {
-    const auto& side = i.as<Lop3Predicate>();
+    const auto& side = i.as<Lop3>();
     W d[kLanes];
     lop3_lanes(w, i, d);
     const Mask q = w.predicate(i.e) ^ (side.negated ? kAll : 0);
@@ -163,24 +170,27 @@ void run_lop3_predicate(Warp& w, const Inst& i, Mask mask) {
     w.put_predicate(side.to, side.is_and ? some & q : some | q, mask);
 }
 
-void lop3_sources(Decode& d) {
+Lop3 lop3_sources(Decode& d) {
     d.inst.a = d.source(1, Type::b32);
     d.inst.b = d.source(2, Type::b32);
     d.inst.c = d.source(3, Type::b32);
-    d.inst.imm = d.literal(4) & 0xff;
+    Lop3 side;
+    const int64_t table = d.literal(4);
+    for (int k = 0; k < 8; ++k) side.table[k] = table >> k & 1 ? ~W{0} : W{0};
+    return side;
 }
 
 void lop3(Decode& d) {
     d.expect(5, 5);
-    lop3_sources(d);
+    d.attach(lop3_sources(d));
     d.inst.d = d.dest(0, Type::b32);
     d.inst.run = run_lop3;
 }
 
 void lop3_predicate(Decode& d) {
     d.expect(6, 6);
-    lop3_sources(d);
-    Lop3Predicate side{kNone, false, d.word(0) == "and"};
+    Lop3 side = lop3_sources(d);
+    side.is_and = d.word(0) == "and";
     d.inst.e = d.predicate(d.operand(5), &side.negated);
     const auto parts = d.parts(0);
     if (parts.size() != 2) d.fail("the destination is d|p");
@@ -217,7 +227,51 @@ void run_prmt_mode(Warp& w, const Inst& i, Mask mask) {
     w.put(i.d, d, mask);
 }
 
-void prmt(Decode& d) { operands4(d, Type::b32, Type::b32, Type::b32, Type::b32, &ternary<W, W, W, W, Prmt>); }
+/// A constant selector: words turned until the bytes that they give are in place, and masked.
+struct PrmtTerm {
+    bool from_b = false;
+    uint32_t turn = 0;  // to the left
+    W mask = 0;
+};
+using PrmtTerms = std::array<PrmtTerm, 4>;
+
+template <int N>
+void run_prmt_terms(Warp& w, const Inst& i, Mask mask) {
+    const auto& terms = i.as<PrmtTerms>();
+    W d[kLanes] = {};
+    for (int t = 0; t < N; ++t) {
+        const W* a = w.get<W>(terms[t].from_b ? i.b : i.a);
+        const W keep = terms[t].mask;
+        const uint32_t turn = terms[t].turn, back = (32 - turn) & 31;
+        for (int l = 0; l < kLanes; ++l) d[l] |= (a[l] << turn | a[l] >> back) & keep;
+    }
+    w.put(i.d, d, mask);
+}
+
+/// How many terms a selector takes; 0: it asks for signs.
+size_t prmt_terms(uint64_t selector, PrmtTerms& terms) {
+    size_t count = 0;
+    for (uint32_t k = 0; k < 4; ++k) {
+        const uint32_t nibble = selector >> (4 * k) & 15;
+        if (nibble & 8) return 0;
+        const PrmtTerm wanted{(nibble & 4) != 0, 8 * ((k - (nibble & 3)) & 3), W{0xff} << (8 * k)};
+        size_t t = 0;
+        while (t < count && (terms[t].from_b != wanted.from_b || terms[t].turn != wanted.turn)) ++t;
+        if (t == count) terms[count++] = wanted;
+        else terms[t].mask |= wanted.mask;
+    }
+    return count;
+}
+
+void prmt(Decode& d) {
+    operands4(d, Type::b32, Type::b32, Type::b32, Type::b32, &ternary<W, W, W, W, Prmt>);
+    PrmtTerms terms;
+    const size_t count = d.is_literal(3) ? prmt_terms(d.operand(3).bits, terms) : 0;
+    if (!count) return;
+    constexpr Handler runs[] = {run_prmt_terms<1>, run_prmt_terms<2>, run_prmt_terms<3>, run_prmt_terms<4>};
+    d.inst.run = runs[count - 1];
+    d.attach(terms);
+}
 
 void prmt_mode(Decode& d) {
     operands4(d, Type::b32, Type::b32, Type::b32, Type::b32, run_prmt_mode);

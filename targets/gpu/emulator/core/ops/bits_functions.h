@@ -1,6 +1,7 @@
 // What bit instructions do to one lane.
 #pragma once
 #include <algorithm>
+#include <bit>
 
 #include "ops/pick.h"
 
@@ -61,16 +62,17 @@ struct Popc {
         return static_cast<uint32_t>(v & 0x7f);
     }
 };
-/// Leading zeros, by what lies below the highest one: the bits below it are filled and the rest counted.
+/// Leading zeros, by the exponent of a float: clearing what stands below a one keeps it from rounding up to the next.
 struct Clz {
     template <class T> uint32_t operator()(T v) const {
-        v |= v >> 1;
-        v |= v >> 2;
-        v |= v >> 4;
-        v |= v >> 8;
-        v |= v >> 16;
-        if constexpr (sizeof(T) == 8) v |= v >> 32;
-        return Popc{}(static_cast<T>(~v));
+        const T rounds_down = v & static_cast<T>(~(v >> 1));
+        if constexpr (sizeof(T) == 8) {
+            const uint64_t bits = std::bit_cast<uint64_t>(static_cast<double>(rounds_down));
+            return v == 0 ? 64 : static_cast<uint32_t>(0x3ff + 63 - (bits >> 52));
+        } else {
+            const uint32_t bits = std::bit_cast<uint32_t>(static_cast<float>(rounds_down));
+            return v == 0 ? width<T> : 0x7f + width<T> - 1 - (bits >> 23);
+        }
     }
 };
 struct Brev {

@@ -198,12 +198,14 @@ void run_selp(Warp& w, const Inst& i, Mask mask) {
     const T* a = w.get<T>(i.a);
     const T* b = w.get<T>(i.b);
     const Mask p = w.predicate(i.c) ^ (i.n ? kAll : 0);
+    // Both are loaded whatever the predicate: one blend is less than two masked loads.
+    auto chosen = [p](int l, T x, T y) { return p >> l & 1 ? x : y; };
     if (mask == kAll) {
         T* d = w.out<T>(i.d);
-        EMU_LANES(l) d[l] = p >> l & 1 ? a[l] : b[l];
+        EMU_LANES(l) d[l] = chosen(l, a[l], b[l]);
     } else {
         T d[kLanes];
-        for (int l = 0; l < kLanes; ++l) d[l] = p >> l & 1 ? a[l] : b[l];
+        for (int l = 0; l < kLanes; ++l) d[l] = chosen(l, a[l], b[l]);
         w.put(i.d, d, mask);
     }
 }

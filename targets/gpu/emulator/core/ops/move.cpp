@@ -92,11 +92,18 @@ void run_pack_pair(Warp& w, const Inst& i, Mask mask) {
 template <class Whole, class Half>
 void run_unpack_pair(Warp& w, const Inst& i, Mask mask) {
     const Whole* a = w.get<Whole>(i.a);
-    Half low[kLanes], high[kLanes];
-    for (int l = 0; l < kLanes; ++l) low[l] = static_cast<Half>(a[l]);
-    for (int l = 0; l < kLanes; ++l) high[l] = static_cast<Half>(a[l] >> (8 * sizeof(Half)));
-    w.put(i.d, low, mask);
-    w.put(i.e, high, mask);
+    if (mask == kAll) {
+        Half* low = w.out<Half>(i.d);
+        Half* high = w.out<Half>(i.e);
+        EMU_LANES(l) low[l] = static_cast<Half>(a[l]);
+        EMU_LANES(l) high[l] = static_cast<Half>(a[l] >> (8 * sizeof(Half)));
+    } else {
+        Half low[kLanes], high[kLanes];
+        for (int l = 0; l < kLanes; ++l) low[l] = static_cast<Half>(a[l]);
+        for (int l = 0; l < kLanes; ++l) high[l] = static_cast<Half>(a[l] >> (8 * sizeof(Half)));
+        w.put(i.d, low, mask);
+        w.put(i.e, high, mask);
+    }
 }
 
 Type untyped(uint32_t bytes) {
