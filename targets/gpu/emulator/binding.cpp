@@ -164,7 +164,8 @@ nb::dict launch(emu::Module& module, const std::string& entry, std::tuple<uint32
     result["findings"] = findings;
     result["counters"] = table(rows, 13);
     result["barriers"] = counters.barriers;
-    result["output"] = launch.output;
+    // What a kernel prints need not be UTF-8.
+    result["output"] = nb::steal<nb::str>(PyUnicode_DecodeUTF8(launch.output.data(), static_cast<Py_ssize_t>(launch.output.size()), "replace"));
     return result;
 }
 

@@ -59,8 +59,10 @@ Reach find_reachable(const ast::Module& module, const Image& image, const ast::F
             }
             const ast::Function& to = module.functions[static_cast<size_t>(target)];
             if (!to.defined) {
-                if (!system_call(to.name)) throw PtxError(i.line, "call: the function " + to.name + " is declared, but not defined");
-                continue;
+                if (system_call(to.name)) continue;
+                const char* why = system_refusal(to.name);
+                throw PtxError(i.line, "call: the function " + to.name +
+                                           (why ? std::string(" is not supported: ") + why : " is declared, but not defined"));
             }
             if (to.entry) throw PtxError(i.line, "call: " + to.name + " is a kernel");
             const uint32_t callee_index = visit(to);

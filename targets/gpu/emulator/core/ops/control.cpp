@@ -336,10 +336,7 @@ void decode_call(Decode& d) {
 
     if (e.kind == Entity::function && e.index == 0xffffffffu) {
         const SystemCall system = system_call(callee.name);
-        if (!system) {
-            const char* why = system_refusal(callee.name);
-            d.fail("the function " + callee.name + (why ? std::string(" is not supported: ") + why : " is not defined"));
-        }
+        if (!system) d.fail("the function " + callee.name + " is not defined");
         CallFrame frame;
         for (const auto& [from, to] : {std::pair{&call.parameters, &frame.parameters}, {&call.results, &frame.results}}) {
             for (const Actual& a : *from) {

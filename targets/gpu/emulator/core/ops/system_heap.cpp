@@ -54,6 +54,7 @@ uint64_t allocate(Launch& launch, uint64_t bytes) {
         region->bytes = bytes;
         launch.memory->add(region);
     }
+    region->shadow.reset();  // its past is another block's
     std::memset(region->host, 0, room);
     std::fill(region->written->begin(), region->written->end(), 0);
     region->bytes = bytes;
