@@ -19,4 +19,5 @@ TARGETS = {
 EXECUTORS = {
     "host": "accelc.targets.host.executor:make_executor",
     "sim_accel": "accelc.targets.sim_accel.executor:make_executor",
+    "gpu": "accelc.targets.gpu.executor:make_executor",
 }
