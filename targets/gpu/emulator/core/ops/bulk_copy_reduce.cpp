@@ -12,10 +12,16 @@ namespace {
 
 template <class T, class F>
 void reduce(uint8_t* to, const uint8_t* from, uint64_t bytes, bool atomic) {
-    for (uint64_t k = 0; k + sizeof(T) <= bytes; k += sizeof(T)) {
-        const T b = load_plain<T>(from + k);
-        if (atomic) update_atomic<T>(to + k, [b](T a) { return F{}(a, b); });
-        else store_plain<T>(to + k, F{}(load_plain<T>(to + k), b));
+    const uint64_t count = bytes / sizeof(T);
+    if (!atomic) {
+        for (uint64_t k = 0; k < count; ++k) {
+            store_plain<T>(to + k * sizeof(T), F{}(load_plain<T>(to + k * sizeof(T)), load_plain<T>(from + k * sizeof(T))));
+        }
+        return;
+    }
+    for (uint64_t k = 0; k < count; ++k) {
+        const T b = load_plain<T>(from + k * sizeof(T));
+        update_atomic<T>(to + k * sizeof(T), [b](T a) { return F{}(a, b); });
     }
 }
 
