@@ -38,8 +38,8 @@ void Checker::end(Cta& cta) {
 
 RegionShadow& Checker::shadow_of(Region& region) {
     auto* shadow = static_cast<RegionShadow*>(region.shadow.get());
-    if (!shadow || shadow->launch != this) {
-        region.shadow = std::make_shared<RegionShadow>(this, region.bytes);
+    if (!shadow || shadow->launch != number_) {
+        region.shadow = std::make_shared<RegionShadow>(number_, region.bytes);
         shadow = static_cast<RegionShadow*>(region.shadow.get());
     }
     return *shadow;

@@ -5,6 +5,7 @@
 //   order.cpp     barriers, fences, releases and acquires
 //   async.cpp     asynchronous copies and matrix instructions, and the registers these use
 #pragma once
+#include <atomic>
 #include <mutex>
 #include <unordered_map>
 
@@ -24,7 +25,10 @@ struct SyncKeyHash {
 
 class Checker : public Sanitizer {
 public:
-    explicit Checker(Launch& launch) : launch_(launch) {}
+    explicit Checker(Launch& launch) : launch_(launch) {
+        static std::atomic<uint64_t> launches{0};
+        number_ = ++launches;
+    }
 
     void begin(Cta&) override;
     void end(Cta&) override;
@@ -93,6 +97,7 @@ private:
     std::unique_lock<std::mutex> lock();
 
     Launch& launch_;
+    uint64_t number_;  // of the launch in this process; an address would come again
     std::mutex mutex_;  // of everything, where several threads of the host run
     std::unordered_map<uint64_t, std::unique_ptr<CtaClock>> ctas_;
     std::unordered_map<SyncKey, Sync, SyncKeyHash> syncs_;

@@ -44,10 +44,10 @@ struct Location {
 
 class RegionShadow : public Shadow {
 public:
-    RegionShadow(const void* launch, uint64_t bytes)
+    RegionShadow(uint64_t launch, uint64_t bytes)
         : launch(launch), words((bytes + 3) / 4), cells_(static_cast<Cell*>(std::calloc(words ? words : 1, sizeof(Cell))), &std::free) {}
 
-    const void* launch;
+    uint64_t launch;  // its number: histories end with the launch, while buffers live on
     uint64_t words;
     Cell& cell(uint64_t word) { return cells_.get()[word]; }
     /// The four cells of a word that is accessed by bytes; null while it is not.
