@@ -111,7 +111,14 @@ def random_map(rank: int, rng: np.random.Generator, dtype: str | None = None, im
     row = 16 * int(rng.integers(1, min(most, 16) + 1)) // item
     while row > 256:
         row //= 2
-    dims = [int(rng.integers(1, 2 * row + 2)), *(int(x) for x in rng.integers(1, 10, rank - 1))]
+    steps = [int(x) for x in rng.choice([1, 1, 1, 2, 3], rank - 1)]
+    box = [row]
+    for step in steps:
+        room = 16384 // (item * int(np.prod(box)))
+        box.append(int(rng.integers(1, max(2, min(256, room, (10 if rank < 4 else 5) * step)))))
+    dims = [int(rng.integers(1, 2 * n + 2)) for n in box]
+    if im2col:
+        dims[1:] = [int(x) for x in rng.integers(2, 10, rank - 1)]
     strides, extent = [], -(-dims[0] * item // 16) * 16
     for length in dims[1:]:
         extent += 16 * int(rng.integers(0, 3))
@@ -123,7 +130,7 @@ def random_map(rank: int, rng: np.random.Generator, dtype: str | None = None, im
         "dtype": dtype,
         "dims": dims,
         "strides": strides,
-        "element_strides": [1, *(int(x) for x in rng.choice([1, 1, 1, 2, 3], rank - 1))],
+        "element_strides": [1, *steps],
         "swizzle": swizzle,
         "oob_fill": str(rng.choice(["zeros", "nan"])) if floating else "zeros",
         "l2_promotion": str(rng.choice(["none", "64B", "128B", "256B"])),
@@ -133,19 +140,23 @@ def random_map(rank: int, rng: np.random.Generator, dtype: str | None = None, im
         upper = [int(rng.integers(max(-3, low - n + 1), 3)) for low, n in zip(lower, dims[1:], strict=False)]
         pixels = int(rng.integers(1, max(2, min(64, 16384 // (row * item)))))
         return TensorMap(memory, lower_corner=lower, upper_corner=upper, channels=row, pixels=pixels, **common)
-    box = [row]
-    for step in common["element_strides"][1:]:
-        box.append(int(rng.integers(1, max(2, min(256, 16384 // (item * int(np.prod(box))), 8 * step)))))
     return TensorMap(memory, box=box, **common)
 
 
 def random_start(tm: TensorMap, rng: np.random.Generator) -> tuple[list[int], list[int]]:
-    """Coordinates, in the tensor, around its edges and now and then beyond them, and im2col offsets."""
-    if tm.im2col:
-        start = [int(rng.integers(-tm.channels, tm.dims[0] + 1))]
-        steps = tm.element_strides[1:]
-        for low, high, length, step in zip(tm.lower_corner, tm.upper_corner, tm.dims[1:-1], steps, strict=False):
-            start.append(int(rng.choice(np.arange(low, length + high, step))))
-        start.append(int(rng.integers(-1, tm.dims[-1] + 1)))
-        return start, [int(x) for x in rng.integers(0, 4, len(tm.dims) - 2)]
-    return [int(rng.integers(-n, length + 2)) for n, length in zip(tm.box, tm.dims, strict=True)], []
+    """Coordinates and im2col offsets: of boxes in the tensor where it has room, across its edges, and beyond them."""
+    beyond = float(rng.choice([0.0, 0.3, 0.6]))  # for each dimension
+
+    def first(box: int, length: int) -> int:
+        if rng.random() < beyond:
+            return int(rng.integers(-box, length + 2))
+        return int(rng.integers(0, max(length - box, 0) + 1))
+
+    if not tm.im2col:
+        return [first(box, length) for box, length in zip(tm.box, tm.dims, strict=True)], []
+    start = [first(tm.channels, tm.dims[0])]
+    steps = tm.element_strides[1:]
+    for low, high, length, step in zip(tm.lower_corner, tm.upper_corner, tm.dims[1:-1], steps, strict=False):
+        start.append(int(rng.choice(np.arange(low, length + high, step))))
+    start.append(first(1, tm.dims[-1]))
+    return start, [int(x) for x in rng.integers(0, 4, len(tm.dims) - 2)]
