@@ -168,15 +168,17 @@ def module(kernels: Sequence[Kernel]) -> str:
     return HEADER + "".join(kernel.ptx(f"k{n}") for n, kernel in enumerate(kernels))
 
 
-def run_all(cases: Sequence[tuple[Kernel, Mapping[str, np.ndarray]]], **options: Any) -> list[dict[str, np.ndarray]]:
+def run_all(
+    cases: Sequence[tuple[Kernel, Mapping[str, np.ndarray]]], level: str | None = None, **options: Any
+) -> list[dict[str, np.ndarray]]:
     """Runs every kernel over its own arrays, all of one module, and returns its outputs by name.
 
-    A case's arrays are those of `Kernel.loads`, with the same number of elements, any number. `options` go to
-    ``Emulator.launch``. Outputs have the dtype of their type (`dtype`): view them as what they are.
+    A case's arrays are those of `Kernel.loads`, with the same number of elements, any number. `level` is
+    the build of the core (by default the best that runs here); `options` go to ``Emulator.launch``. Outputs have the dtype of their type (`dtype`): view them as what they are.
     """
     from accelc.targets.gpu.emulator import Emulator  # the helper's texts are of use without it
 
-    emulator = Emulator(module([kernel for kernel, _ in cases]))
+    emulator = Emulator(module([kernel for kernel, _ in cases]), level=level)
     results = []
     for n, (kernel, arrays) in enumerate(cases):
         loads = kernel.loads()
@@ -235,12 +237,12 @@ class Case:
         return {name: _typed(_bytes(named[name], kind), kind) for name, kind in self.kernel.outputs.items()}
 
 
-def check(cases: Sequence[Case], rng: np.random.Generator, guarded: bool = True) -> None:
+def check(cases: Sequence[Case], rng: np.random.Generator, guarded: bool = True, level: str | None = None) -> None:
     """Runs every case as it is and, unless told not to, once more under random guards; compares bit for bit.
 
     Where the guard is false, an output must keep what it held. Texts of several statements cannot be guarded.
     """
-    for case, got in zip(cases, run_all([(case.kernel, case.arrays) for case in cases]), strict=True):
+    for case, got in zip(cases, run_all([(case.kernel, case.arrays) for case in cases], level), strict=True):
         for name, expected in case.expected().items():
             _compare(case, name, got[name], expected)
     if not guarded:
@@ -254,7 +256,7 @@ def check(cases: Sequence[Case], rng: np.random.Generator, guarded: bool = True)
             if name not in case.kernel.inputs
         }
         runs.append((replace(case.kernel, guarded=True), {**case.arrays, **initial, "guard": guards(count, rng)}))
-    for case, (_, given), got in zip(cases, runs, run_all(runs), strict=True):
+    for case, (_, given), got in zip(cases, runs, run_all(runs, level), strict=True):
         for name, expected in case.expected().items():
             kind = case.kernel.outputs[name]
             before = _typed(_bytes(given[f"initial_{name}" if name not in case.kernel.inputs else name], kind), kind)

@@ -263,10 +263,11 @@ GROUPS = {
 OPCODES = "and or xor not cnot shl shr shf popc clz brev bfind bfe bfi bmsk szext fns lop3 prmt"
 
 
+@pytest.mark.parametrize("level", native.levels())
 @pytest.mark.parametrize("group", GROUPS)
-def test_results(group: str) -> None:
+def test_results(group: str, level: str) -> None:
     rng = np.random.default_rng(3000)
-    check(GROUPS[group](rng), rng)
+    check(GROUPS[group](rng), rng, level=level)
 
 
 def test_every_form_is_tested() -> None:

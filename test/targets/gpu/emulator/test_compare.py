@@ -273,10 +273,11 @@ GROUPS: dict[str, Callable[[np.random.Generator], list[Case]]] = {
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+@pytest.mark.parametrize("level", native.levels())
 @pytest.mark.parametrize("group", GROUPS)
-def test_results(group: str) -> None:
+def test_results(group: str, level: str) -> None:
     rng = np.random.default_rng(4000)
-    check(GROUPS[group](rng), rng)
+    check(GROUPS[group](rng), rng, level=level)
 
 
 def test_every_form_is_tested() -> None:

@@ -243,11 +243,12 @@ GROUPS = {
 OPCODES = "add addc sub subc mul mad madc mul24 mad24 div rem abs neg min max sad dp4a dp2a"
 
 
+@pytest.mark.parametrize("level", native.levels())
 @pytest.mark.parametrize("group", GROUPS)
-def test_results(group: str) -> None:
+def test_results(group: str, level: str) -> None:
     rng = np.random.default_rng(2000)
     # Several statements cannot stand under one guard.
-    check([c for c in GROUPS[group](rng) if c.kernel.text.count(";") == 1], rng)
+    check([c for c in GROUPS[group](rng) if c.kernel.text.count(";") == 1], rng, level=level)
 
 
 def test_chains_of_carries() -> None:

@@ -476,10 +476,11 @@ def test_vectors_of_special_registers() -> None:
 # ---- all of them -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("level", native.levels())
 @pytest.mark.parametrize("group", GROUPS)
-def test_results(group: str) -> None:
+def test_results(group: str, level: str) -> None:
     rng = np.random.default_rng(5000)
-    check(GROUPS[group](rng), rng)
+    check(GROUPS[group](rng), rng, level=level)
 
 
 def test_vector_registers() -> None:
