@@ -19,9 +19,12 @@ app = typer.Typer(
 )
 
 # Each command imports its implementation when it runs: --help must answer at once.
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file, or FILE.py[:NAME] with a builder model.")]
 ModelOrArtifact = Annotated[
-    str, typer.Argument(metavar="MODEL|ARTIFACT", help="An ONNX file or a compiled .accelc file.")
+    str,
+    typer.Argument(
+        metavar="MODEL|ARTIFACT", help="An ONNX file, FILE.py[:NAME] with a builder model, or a compiled .accelc file."
+    ),
 ]
 TargetOption = Annotated[
     str,
@@ -133,6 +136,12 @@ def run_command(
             "--stage", metavar="S", help="Runs the IR of a stage (nn, kernels, tiled) on the reference interpreter."
         ),
     ] = None,
+    emulate: Annotated[
+        bool, typer.Option("--emulate", help="gpu: runs the PTX on the emulator, on this computer's CPU.")
+    ] = False,
+    sanitize: Annotated[
+        bool, typer.Option("--sanitize", help="With --emulate: any race or stray access is an error.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Runs a model and says whether its answers are right."""
@@ -156,6 +165,8 @@ def run_command(
                 threads=threads,
                 repeat=repeat,
                 stage=stage,
+                emulate=emulate,
+                sanitize=sanitize,
             ),
             as_json=json,
         )
@@ -222,6 +233,64 @@ def inspect_command(
         from accelc.tools.cli_inspect import inspect_artifact
 
         return inspect_artifact(artifact, kernel=kernel, disassemble=disassemble, plan=plan, as_json=json)
+
+    _finish(run)
+
+
+@app.command("emulate")
+def emulate_command(
+    ptx: Annotated[str, typer.Argument(metavar="KERNEL.ptx", help="A PTX module.")],
+    entry: Annotated[str | None, typer.Option("--entry", metavar="NAME", help="Default: the only kernel.")] = None,
+    grid: Annotated[str, typer.Option("--grid", metavar="X,Y,Z", help="Blocks.")] = "1",
+    block: Annotated[str, typer.Option("--block", metavar="X,Y,Z", help="Threads of a block.")] = "32",
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", metavar="X,Y,Z", help="Blocks of a cluster; default: the kernel's own.")
+    ] = None,
+    arg: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--arg",
+            metavar="ARG",
+            help="One for each parameter, in order: i32:5, f32:0.5, bytes:0x.., null, an array as IN.npy, "
+            "zeros:f32[1024], empty:f32[1024] (unwritten), random:f32[64,64]; >OUT.npy behind an array saves it "
+            "afterwards.",
+        ),
+    ] = None,
+    shared: Annotated[int, typer.Option("--shared", min=0, metavar="BYTES", help="Dynamic shared memory.")] = 0,
+    sanitize: Annotated[bool, typer.Option("--sanitize", help="Looks for races, stray and unwritten memory.")] = False,
+    counters: Annotated[bool, typer.Option("--counters", help="Shows what was executed and moved.")] = False,
+    by: Annotated[
+        str, typer.Option("--by", metavar="KEY", help="Of --counters: opcode, line, source, space.")
+    ] = "opcode",
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads that share the blocks.")] = 1,
+    cooperative: Annotated[bool, typer.Option("--cooperative", help="All blocks are resident at once.")] = False,
+    max_steps: Annotated[int, typer.Option("--max-steps", min=1, help="Warp instructions after which to give up.")] = 1
+    << 30,
+    json: JsonOption = False,
+) -> None:
+    """Runs a GPU kernel's PTX on the CPU: results, findings, counters."""
+
+    def run() -> int:
+        from accelc.tools.cli_emulate import EmulateRequest, emulate
+
+        return emulate(
+            EmulateRequest(
+                ptx=ptx,
+                entry=entry,
+                grid=grid,
+                block=block,
+                cluster=cluster,
+                args=tuple(arg or ()),
+                shared=shared,
+                sanitize=sanitize,
+                counters=counters,
+                by=by,
+                threads=threads,
+                cooperative=cooperative,
+                max_steps=max_steps,
+            ),
+            as_json=json,
+        )
 
     _finish(run)
 

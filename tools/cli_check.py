@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accelc.core.diagnostics import UnsupportedError
-from accelc.tools.cli_common import console, parse_dims, print_json, progress, report, require_file, seconds, table
+from accelc.tools.cli_common import console, parse_dims, print_json, progress, report, require_model, seconds, table
 
 # A kernel is worth a word if it takes this part of the time and reaches less than this part of the peak.
 _SHARE = 0.02
@@ -24,7 +24,7 @@ _ADVICE = {
 def check_model(model: str, target: str, *, dims: Sequence[str] | None, precision: str | None, as_json: bool) -> int:
     """Reports what is unsupported, placed on the host, or slow; 3 if the model cannot be compiled at all."""
     sizes = parse_dims(dims)
-    require_file(model, "model")
+    require_model(model)
     with progress(f"checking {Path(model).name} for {target}"):
         found = examine(model, target, sizes, precision)
     if as_json:

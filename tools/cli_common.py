@@ -200,6 +200,13 @@ def parse_dims(options: Sequence[str] | None) -> dict[str, int]:
     return dims
 
 
+def require_model(model: str) -> None:
+    """Raises UsageError unless ``model`` is a file: an ONNX file, an artifact, or FILE.py[:NAME]."""
+    from accelc.python_models import python_file
+
+    require_file(python_file(model) or model, "model")
+
+
 def require_file(path: str | Path, what: str) -> None:
     """Raises UsageError unless ``path`` is a file."""
     if not os.path.exists(path):

@@ -8,7 +8,7 @@ from typing import Any
 
 from accelc.core.diagnostics import UsageError
 from accelc.core.files import atomic_write
-from accelc.tools.cli_common import console, parse_dims, print_json, progress, require_file
+from accelc.tools.cli_common import console, parse_dims, print_json, progress, require_model
 from accelc.tools.cli_targets import describe_targets
 
 
@@ -24,7 +24,7 @@ def compare_model(
 ) -> int:
     """Predicts the cost of ``model`` on each target and sets the reports side by side."""
     sizes = parse_dims(dims)
-    require_file(model, "model")
+    require_model(model)
     specs = list(dict.fromkeys(targets)) or _all_machines()
     from accelc import driver
     from accelc.cost import compare

@@ -14,7 +14,7 @@ from accelc.tools.cli_common import (
     parse_dims,
     print_json,
     progress,
-    require_file,
+    require_model,
     seconds,
     table,
 )
@@ -32,7 +32,7 @@ def compile_model(
 ) -> int:
     """Compiles ``model`` to a file and says what came out."""
     sizes = parse_dims(dims)
-    require_file(model, "model")
+    require_model(model)
     path = Path(output) if output is not None else Path(Path(model).stem + ".accelc")
     if not path.absolute().parent.is_dir():
         # Said before the work, not after it.

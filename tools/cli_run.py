@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from accelc.core.artifact import is_artifact
 from accelc.core.diagnostics import UsageError
 from accelc.core.files import atomic_write
+from accelc.python_models import python_file
 from accelc.tools.cli_common import (
     console,
     count,
@@ -20,7 +21,7 @@ from accelc.tools.cli_common import (
     print_json,
     progress,
     read_arrays,
-    require_file,
+    require_model,
     restore_types,
     seconds,
     table,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _DEFAULT_REPEATS = 5
 _SLOW_RUN_SECONDS = 0.5
 # What each target's executor reports of its last run, and the JSON object repeats.
-_RUN_FIGURES = ("cycles", "bytes_moved", "utilization", "sim_s")
+_RUN_FIGURES = ("cycles", "bytes_moved", "utilization", "thread_instructions", "sim_s")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class RunRequest:
     threads: int = 1
     repeat: int | None = None
     stage: str | None = None
+    emulate: bool = False
+    sanitize: bool = False
 
 
 @dataclass
@@ -73,7 +76,7 @@ class _Loaded:
 def run_model(request: RunRequest, *, as_json: bool) -> int:
     """Runs what ``request`` asks for; 0 if the answers are right or nothing was expected, 1 if they are wrong."""
     dims = parse_dims(request.dims)
-    require_file(request.model, "model")
+    require_model(request.model)
     if request.expect and request.check:
         raise UsageError("--expect and --check both say what to expect; give one")
     given = read_arrays(request.inputs, "inputs") if request.inputs else None
@@ -103,7 +106,7 @@ def _load(request: RunRequest, dims: dict[str, int]) -> _Loaded:
         if request.stage or request.precision or dims:
             raise UsageError("an artifact is compiled already: --stage, --precision and --dim need a model")
         with progress(f"opening {request.model}"):
-            executable = driver.load(request.model, threads=request.threads)
+            executable = driver.load(request.model, threads=request.threads, **_executor_options(request))
         made_for = f"{executable.model.target}:{machine_name(executable.model.machine)}"
         if request.target and request.target not in (made_for, executable.model.target):
             raise UsageError(f"artifact '{request.model}' was compiled for {made_for}, not {request.target}")
@@ -113,9 +116,19 @@ def _load(request: RunRequest, dims: dict[str, int]) -> _Loaded:
         return _staged(request, target, dims)
     with progress(f"compiling {Path(request.model).name} for {target}"):
         executable = driver.compile(
-            request.model, target, dims=dims, precision=request.precision, threads=request.threads
+            request.model,
+            target,
+            dims=dims,
+            precision=request.precision,
+            threads=request.threads,
+            **_executor_options(request),
         )
     return _compiled(executable, target)
+
+
+def _executor_options(request: RunRequest) -> dict[str, bool]:
+    """What was asked of the target's executor; a target that does not know an option says so."""
+    return {name: True for name in ("emulate", "sanitize") if getattr(request, name)}
 
 
 def _compiled(executable: Any, target: str) -> _Loaded:
@@ -220,6 +233,8 @@ def _reference(
         raise UsageError("--check needs the model; an artifact no longer has it", notes=("use --expect OUT.npz",))
     names = [spec.name for spec in loaded.outputs]
     try:
+        if python_file(request.model) is not None:
+            raise UsageError("the model is no ONNX file")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -232,6 +247,8 @@ def _reference(
         return dict(zip(names, session.run(names, dict(arrays)), strict=True)), "onnxruntime"
     except ImportError:
         why = "onnxruntime is not installed"
+    except UsageError as error:
+        why = error.message
     except Exception as error:  # its errors share no class of their own
         why = f"onnxruntime refuses the model: ...{str(error).splitlines()[0][-80:]}"
     from accelc import driver

@@ -17,6 +17,7 @@ from typing import Any
 from accelc.core.artifact import is_artifact
 from accelc.core.diagnostics import InvalidModelError, UsageError
 from accelc.core.store import Store
+from accelc.python_models import load_python_model, python_file
 from accelc.sizes import bind_sizes
 
 
@@ -132,6 +133,8 @@ def open_source(model: Any, dims: Mapping[str, int]) -> Source:
             f"'{model}' is an artifact, which is compiled already",
             notes=("give the model, or run the artifact: accelc run, accelc.load",),
         )
+    if python_file(model) is not None:
+        model = load_python_model(model)
     if isinstance(model, str | Path | bytes):
         return OnnxSource(model, dims)
     if hasattr(model, "SerializeToString") and hasattr(model, "opset_import"):

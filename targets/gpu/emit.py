@@ -24,7 +24,9 @@ BLOCK = 256
 # An op that is not LLVM's or NVVM's at the start of a line of assembly.
 _NOT_LOWERED = re.compile(r"^ *(?:%[^=]*= )?\"?(?!llvm\.|nvvm\.|builtin\.)([a-z_]\w*\.[\w.]+).*$", re.MULTILINE)
 # Functions that LLVM would call, and nobody defines on a GPU.
-_LIBRARY = re.compile(r"declare [^@]*@llvm\.(sin|cos|tan|pow|exp|exp10|log|log10|log2|asin|acos|atan\w*|sinh|cosh|tanh)\.")
+_LIBRARY = re.compile(
+    r"declare [^@]*@llvm\.(sin|cos|tan|pow|exp|exp10|log|log10|log2|asin|acos|atan\w*|sinh|cosh|tanh)\."
+)
 
 
 def emit(kernel: Any, arch: str) -> KernelCode:
@@ -53,7 +55,9 @@ def _llvm_ir(kernel: Any) -> str:
         raise InternalError(f"kernel '{name_of(kernel)}' is invalid after lowering")
     left = _NOT_LOWERED.search(kernel.get_asm(assume_verified=True))
     if left is not None:  # and on anything that is not LLVM's
-        raise UnsupportedError(f"'{left[1]}' has no code on the GPU yet", node=name_of(kernel), notes=(left[0].strip(),))
+        raise UnsupportedError(
+            f"'{left[1]}' has no code on the GPU yet", node=name_of(kernel), notes=(left[0].strip(),)
+        )
     return down_convert(str(dialect("llvm").translate_module_to_llvmir(kernel)))
 
 

@@ -1,7 +1,7 @@
 """Runs compiled models of the GPU target: here, on the emulator, with the very PTX that a GPU would get.
 
-`last_run` after a run: ``emulated`` (True), ``launches`` (grids), ``warp_instructions``, ``thread_instructions``, ``sim_s``
-(seconds that emulating took here), and ``kernels``: a row a launch of the plan, with kernel, nodes and its counts.
+`last_run` after a run: ``emulated`` (True), ``launches`` (grids), ``warp_instructions``, ``thread_instructions``,
+``sim_s`` (seconds that emulating took here), and ``kernels``: a row a launch of the plan: kernel, nodes, counts.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class EmulatedExecutor:
         rows = []
         for step in self.plan.steps:
             if isinstance(step, Copy):
-                arrays[step.destination].reshape(-1).view(np.uint8)[...] = arrays[step.source].reshape(-1).view(np.uint8)
+                arrays[step.destination].reshape(-1).view(np.uint8)[...] = (
+                    arrays[step.source].reshape(-1).view(np.uint8)
+                )
             elif step.device == "host":
                 assert self._host is not None
                 self._host.launch(step.kernel, [arrays[i] for i in (*step.inputs, *step.outputs)])

@@ -49,11 +49,15 @@ class Arguments:
         """
         if len(args) != len(self._parameters):
             wanted = ", ".join(map(str, self._parameters)) or "none"
-            raise LaunchError(f"the kernel takes {len(self._parameters)} arguments ({wanted}), and {len(args)} are given")
+            raise LaunchError(
+                f"the kernel takes {len(self._parameters)} arguments ({wanted}), and {len(args)} are given"
+            )
         for index, (arg, parameter) in enumerate(zip(args, self._parameters, strict=True)):
             raw = self._pack(arg, parameter, index)
             if len(raw) != parameter.bytes:
-                raise LaunchError(f"argument {index}: {len(raw)} bytes for parameter {parameter}, which has {parameter.bytes}")
+                raise LaunchError(
+                    f"argument {index}: {len(raw)} bytes for parameter {parameter}, which has {parameter.bytes}"
+                )
             self.bytes[parameter.offset : parameter.offset + parameter.bytes] = raw
 
     def _pack(self, arg: Any, p: Parameter, index: int) -> bytes:

@@ -98,7 +98,14 @@ class Counters:
         sums = self.rows[chosen].sum(axis=0, dtype=np.uint64)
         at = {name: int(sums[k]) for k, name in enumerate(_COLUMNS)}
         return Count(
-            at["warps"], at["lanes"], at["requests"], at["bytes"], at["sectors"], at["wavefronts"], at["ideal"], at["flops"]
+            at["warps"],
+            at["lanes"],
+            at["requests"],
+            at["bytes"],
+            at["sectors"],
+            at["wavefronts"],
+            at["ideal"],
+            at["flops"],
         )
 
     @property

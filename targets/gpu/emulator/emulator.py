@@ -44,14 +44,11 @@ class Emulator:
             raise UnsupportedPtxError(str(error)) from None
         self._buffers: list[Buffer] = []
         self.kernels = MappingProxyType(
-            {
-                name: tuple(Parameter(*row) for row in self._module.parameters(name))
-                for name in self._module.entries()
-            }
+            {name: tuple(Parameter(*row) for row in self._module.parameters(name)) for name in self._module.entries()}
         )
 
     def buffer(self, nbytes: int) -> Buffer:
-        """Device memory of `nbytes`, unwritten (the sanitizer reports reads before writes), for all launches to come."""
+        """Device memory of `nbytes`, unwritten (the sanitizer reports early reads), for all launches to come."""
         result = Buffer(self._core, self._module, nbytes, f"buffer {len(self._buffers)}")
         self._buffers.append(result)
         return result
@@ -111,7 +108,9 @@ class Emulator:
                 `raise_on_finding`. Its `report` is complete.
         """
         if kernel not in self.kernels:
-            raise LaunchError(f"the module has no kernel {kernel}", notes=(f"kernels: {', '.join(self.kernels) or 'none'}",))
+            raise LaunchError(
+                f"the module has no kernel {kernel}", notes=(f"kernels: {', '.join(self.kernels) or 'none'}",)
+            )
         mark = self._module.mark_addresses()
         try:
             arguments = Arguments(self._core, self._module, self.kernels[kernel], self._module.parameter_bytes(kernel))

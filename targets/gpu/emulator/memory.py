@@ -16,7 +16,7 @@ Bytes = NDArray[np.uint8]
 class CoreModule(Protocol):
     """What of the core's Module is used here."""
 
-    def take_address(self, bytes: int) -> int: ...
+    def take_address(self, nbytes: int, /) -> int: ...
 
 
 class Region:
@@ -50,7 +50,11 @@ class Region:
         Raises:
             LaunchError: it does not fit.
         """
-        raw = np.frombuffer(data, np.uint8) if isinstance(data, bytes) else np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+        raw = (
+            np.frombuffer(data, np.uint8)
+            if isinstance(data, bytes)
+            else np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+        )
         self._memory[self._span(raw.nbytes, offset)] = raw
         self._native.mark_written(offset, raw.nbytes)
 
@@ -92,9 +96,13 @@ class Buffer(Region):
             return self._regions[offset, length]
         for low, size in self._regions:
             if offset < low + size and low < offset + length:
-                raise LaunchError(f"region [{offset}, {offset + length}) overlaps [{low}, {low + size}) of the same buffer")
+                raise LaunchError(
+                    f"region [{offset}, {offset + length}) overlaps [{low}, {low + size}) of the same buffer"
+                )
         memory = self._memory[span]
-        native = self._core.Region(self.address + offset, memory, f"{self._name}[{offset}:{offset + length}]", True, False)
+        native = self._core.Region(
+            self.address + offset, memory, f"{self._name}[{offset}:{offset + length}]", True, False
+        )
         native.inherit(self._native)
         result = Region(native, memory)
         self._regions[offset, length] = result
@@ -128,7 +136,11 @@ class Symbol:
 
     def write(self, data: bytes | NDArray[Any], offset: int = 0) -> None:
         """Copies `data` to `offset` bytes from the start. Raises LaunchError where it does not fit."""
-        raw = np.frombuffer(data, np.uint8) if isinstance(data, bytes) else np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+        raw = (
+            np.frombuffer(data, np.uint8)
+            if isinstance(data, bytes)
+            else np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+        )
         if offset < 0 or offset + raw.nbytes > self.nbytes:
             raise LaunchError(f"bytes {offset} to {offset + raw.nbytes} of a variable of {self.nbytes}")
         self._memory[offset : offset + raw.nbytes] = raw

@@ -13,7 +13,20 @@ from accelc.core.diagnostics import InternalError
 _LEVELS = ("avx512", "avx2", "baseline")
 #: What the x86-64 psABI's levels 4 and 3 ask for, as Linux names it.
 _NEEDS = {
-    "avx512": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm"},
+    "avx512": {
+        "avx512f",
+        "avx512bw",
+        "avx512cd",
+        "avx512dq",
+        "avx512vl",
+        "avx2",
+        "fma",
+        "bmi1",
+        "bmi2",
+        "f16c",
+        "movbe",
+        "abm",
+    },
     "avx2": {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm"},
     "baseline": set[str](),
 }

@@ -11,7 +11,10 @@ from accelc.passes.kernel_module import kernels, run_pipeline
 from accelc.passes.lowering.expand_math import expand_math
 
 # bf16 arithmetic goes by f32 (kernels hold little of it: values are widened where they are loaded).
-_FLOATS = "func.func(arith-emulate-unsupported-floats{source-types=bf16 target-type=f32},math-extend-to-supported-types{target-type=f32})"
+_FLOATS = (
+    "func.func(arith-emulate-unsupported-floats{source-types=bf16 target-type=f32},math-extend-to-supported-types"
+    "{target-type=f32})"
+)
 _TO_LLVM = (
     "fold-memref-alias-ops",
     "expand-strided-metadata",
@@ -34,7 +37,7 @@ _TO_LLVM = (
 @register_pass
 @dataclass(frozen=True)
 class GpuLowerToNvvm(Pass):
-    """Lowers kernels whose launches are split. Pointers do not alias: main plans memory so that buffers are disjoint."""
+    """Lowers kernels whose launches are split: each becomes a function that LLVM emits as a kernel."""
 
     name: ClassVar[str] = "gpu-lower-to-nvvm"
     summary: ClassVar[str] = "lower split launches to the llvm and nvvm dialects"

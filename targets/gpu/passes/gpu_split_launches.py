@@ -135,7 +135,9 @@ def _bounds(parallel: Any) -> list[tuple[int, int, int]]:
     for operand in parallel.operands:
         owner = operand.owner
         if isinstance(owner, ir.Block) or owner.name != "arith.constant":
-            raise UnsupportedError("a parallel loop with bounds that are no constants", node=name_of(parallel.parent.parent))
+            raise UnsupportedError(
+                "a parallel loop with bounds that are no constants", node=name_of(parallel.parent.parent)
+            )
         values.append(ir.IntegerAttr(owner.attributes["value"]).value)
     n = len(values) // 3
     return list(zip(values[:n], values[n : 2 * n], values[2 * n : 3 * n], strict=True))
