@@ -173,8 +173,9 @@ def run_all(
 ) -> list[dict[str, np.ndarray]]:
     """Runs every kernel over its own arrays, all of one module, and returns its outputs by name.
 
-    A case's arrays are those of `Kernel.loads`, with the same number of elements, any number. `level` is
-    the build of the core (by default the best that runs here); `options` go to ``Emulator.launch``. Outputs have the dtype of their type (`dtype`): view them as what they are.
+    A case's arrays are those of `Kernel.loads`, with the same number of elements, any number. `level` is the build of
+    the core (by default the best that runs here); `options` go to ``Emulator.launch``. Outputs have the dtype of their
+    type (`dtype`): view them as what they are.
     """
     from accelc.targets.gpu.emulator import Emulator  # the helper's texts are of use without it
 

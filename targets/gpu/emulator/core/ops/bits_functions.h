@@ -39,13 +39,14 @@ struct Shr {
         else return n <= most ? static_cast<T>(a >> (n & most)) : T{0};
     }
 };
-/// The high (Left) or low half of b:a after a shift by n, at most 32 (Clamp) or modulo 32.
+/// The high (Left) or low half of b:a after a shift by n, at most 32 (Clamp) or modulo 32. What comes in from the other
+/// word is shifted in two steps, so that none is by 32.
 template <bool Left, bool Clamp>
 struct Shf {
     uint32_t operator()(uint32_t a, uint32_t b, uint32_t n) const {
-        const uint64_t both = uint64_t{b} << 32 | a;
-        const uint32_t by = Clamp ? (n < 32 ? n : 32) : n & 31;
-        return Left ? static_cast<uint32_t>(both << by >> 32) : static_cast<uint32_t>(both >> by);
+        const uint32_t by = n & 31;
+        const uint32_t shifted = Left ? b << by | a >> 1 >> (31 - by) : a >> by | b << 1 << (31 - by);
+        return Clamp && n >= 32 ? (Left ? a : b) : shifted;
     }
 };
 
