@@ -108,7 +108,7 @@ def test_shfl(mode: str) -> None:
             )
             for n, segment in [(0, 0), (1, 0), (5, 0x18), (16, 0), (31, 0), (7, 0x10)]
         ),
-        (kernel(f"shfl.sync.{mode}.b32 %a, %a, 1, {clamp}, -1;", {"a": "b32"}, {"a": "b32"}), {"a": a}),
+        (kernel(f"shfl.{mode}.sync.b32 %a, %a, 1, {clamp}, -1;", {"a": "b32"}, {"a": "b32"}), {"a": a}),
     ]
     results = run_all(cases)
     d, p = shfl(mode, a, b, c)
@@ -152,6 +152,7 @@ def test_vote(mode: str) -> None:
         (kernel(f"vote.sync.{mode}.{kind} %d, %a, %m;", two, out), {"a": p, "m": m}),
         (kernel(f"vote.sync.{mode}.{kind} %d, %a, %m;", two, out, guarded=True), {"a": p, "m": masks(active), **guard}),
         (kernel(f"vote.{mode}.{kind} %d, !%a;", one, out, guarded=True), {"a": p, **guard}),
+        (kernel(f"vote.{mode}.sync.{kind} %d, %a, -1;", one, out), {"a": p}),
     ]
     results = [r["d"] for r in run_all(cases)]
 
@@ -166,6 +167,7 @@ def test_vote(mode: str) -> None:
     np.testing.assert_array_equal(results[3], expected(p, m))
     np.testing.assert_array_equal(results[4], np.where(active, expected(p, masks(active)), initial))
     np.testing.assert_array_equal(results[5], np.where(active, expected(~p, masks(active)), initial))
+    np.testing.assert_array_equal(results[6], results[0])
 
 
 @pytest.mark.parametrize("kind", ["b32", "b64"])

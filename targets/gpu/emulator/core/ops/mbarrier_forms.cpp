@@ -78,9 +78,16 @@ void run_wait(Warp& w, const Inst& i, Mask mask) {
     Mask done = 0, seen = 0;
     Wait wait;
     SyncKey keys[kLanes];
+    int last = -1;
     each_object(w, i, mask, false, [&](int l, Region& r, uint64_t offset) {
         seen |= Mask{1} << l;
         keys[l] = mbarrier_key(r, offset);
+        // Lanes that ask the same get the same; the sanitizer wants to hear of each.
+        if (!w.sanitizer && last >= 0 && keys[l] == keys[last] && wanted[l] == wanted[last]) {
+            done |= (done >> last & 1u) << l;
+            return;
+        }
+        last = l;
         if (mbarrier_test(w, i, l, r, offset, wanted[l], parity)) {
             done |= Mask{1} << l;
         } else if (wait.what == Wait::nothing && r.cta == w.cta) {

@@ -118,7 +118,10 @@ constexpr Form kForms[] = {
     {"vote", "[sync] all|any|uni pred", "p, {!}a, membermask", decode_vote},
     {"vote", "[sync] ballot b32", "d, {!}a, membermask", decode_vote},
     // CUB writes the words in this order, and ptxas takes it.
+    // In the order that CUB writes them.
     {"vote", "ballot sync b32", "d, {!}a, membermask", decode_vote},
+    {"vote", "all|any|uni sync pred", "p, {!}a, membermask", decode_vote},
+    {"shfl", "up|down|bfly|idx sync b32", "d{|p}, a, b, c, membermask", decode_shfl},
     {"match", "any sync b32|b64", "d, a, membermask", decode_match},
     {"match", "all sync b32|b64", "d{|p}, a, membermask", decode_match},
     {"redux", "sync add|min|max u32|s32", "d, a, membermask", decode_redux},
@@ -136,7 +139,12 @@ Forms warp_level_forms() { return kForms; }
 bool members_meet(Warp& w, const Inst& i, Mask mask) {
     Mask all = kAll;
     Mask strangers = 0;
-    if (!(i.n & everyone)) {
+    if (i.n & everyone) {
+        // Nothing to gather.
+    } else if (uniform_members(w, i, mask, all)) {
+        strangers = mask & ~all;
+        if (!strangers && (all & w.live & ~mask) == 0) return true;
+    } else {
         const uint32_t* members = w.get<uint32_t>(i.e);
         all = 0;
         for (Mask m = mask; m; m &= m - 1) {

@@ -26,11 +26,25 @@ inline bool together(Warp& w, const Inst& i, Mask mask) {
     return members_meet(w, i, mask);
 }
 
+/// The mask that all executing lanes name, where they agree. False: they do not.
+inline bool uniform_members(const Warp& w, const Inst& i, Mask mask, Mask& members) {
+    const uint32_t* named = w.get<uint32_t>(i.e);
+    members = named[std::countr_zero(mask)];
+    uint32_t different = 0;
+    for (int l = 0; l < kLanes; ++l) different |= (named[l] ^ members) & (0u - (mask >> l & 1u));
+    return different == 0;
+}
+
 /// f(lanes): once for each set of executing lanes that name the same members and are among them. A lane that does not
 /// name itself is alone.
 template <class F>
 inline void each_group(Warp& w, const Inst& i, Mask mask, F f) {
     if (i.n & (everyone | no_sync)) {
+        f(mask);
+        return;
+    }
+    Mask agreed;
+    if (uniform_members(w, i, mask, agreed) && (mask & ~agreed) == 0) {
         f(mask);
         return;
     }

@@ -20,6 +20,12 @@ void run_redux(Warp& w, const Inst& i, Mask mask) {
     const T* a = w.get<T>(i.a);
     T d[kLanes] = {};
     each_group(w, i, mask, [&](Mask group) {
+        if (group == kAll) {
+            T value = a[0];
+            for (int l = 1; l < kLanes; ++l) value = F{}(value, a[l]);
+            for (int l = 0; l < kLanes; ++l) d[l] = value;
+            return;
+        }
         T value = a[std::countr_zero(group)];
         for (Mask m = group & (group - 1); m; m &= m - 1) value = F{}(value, a[std::countr_zero(m)]);
         for (Mask m = group; m; m &= m - 1) d[std::countr_zero(m)] = value;

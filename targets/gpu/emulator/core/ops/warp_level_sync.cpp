@@ -53,15 +53,16 @@ void release(Warp& w, Mask members, Mask last) {
 void run_warp_sync(Warp& w, const Inst& i, Mask mask) {
     Mask members = kAll;
     if (!(i.n & everyone)) {
-        const uint32_t* named = w.get<uint32_t>(i.e);
-        members = named[std::countr_zero(mask)];
-        Mask same = 0;
-        for (Mask m = mask; m; m &= m - 1) {
-            const int l = std::countr_zero(m);
-            if (named[l] == members) same |= Mask{1} << l;
+        if (!uniform_members(w, i, mask, members)) {
+            const uint32_t* named = w.get<uint32_t>(i.e);
+            Mask same = 0;
+            for (Mask m = mask; m; m &= m - 1) {
+                const int l = std::countr_zero(m);
+                if (named[l] == members) same |= Mask{1} << l;
+            }
+            w.branch(mask & ~same, i.pc);  // the rest executes it apart
+            mask = same;
         }
-        if (same != mask) w.branch(mask & ~same, i.pc);  // the rest executes it apart
-        mask = same;
     }
     if (w.sanitizer) {
         if (const Mask strangers = mask & ~members; strangers) {
