@@ -9,9 +9,9 @@ namespace emu {
 namespace {
 
 // Where the fields are.
-constexpr uint32_t kAddress = 0, kRank = 8, kType = 9, kInterleave = 10, kSwizzle = 11, kFill = 12, kPromotion = 13, kMode = 14,
-                   kDimHigh = 15, kStrides = 16, kDims = 48, kBox = 68, kSteps = 78, kLower = 84, kUpper = 90,
-                   kChannels = 96, kPixels = 98, kEnd = 100;
+constexpr uint32_t kAddress = 0, kRank = 8, kType = 9, kInterleave = 10, kSwizzle = 11, kFill = 12, kPromotion = 13,
+                   kMode = 14, kDimHigh = 15, kStrides = 16, kDims = 48, kBox = 68, kSteps = 78, kLower = 84,
+                   kUpper = 90, kChannels = 96, kPixels = 98, kEnd = 100;
 
 template <class T>
 T load(const uint8_t* p) {
@@ -67,7 +67,8 @@ bool unpack_im2col(const uint8_t* map, TensorMap& t, std::string& why) {
     t.channels = load<uint16_t>(map + kChannels);
     t.pixels = load<uint16_t>(map + kPixels);
     if (t.channels == 0 || t.channels > 256 || t.pixels == 0 || t.pixels > 1024) {
-        why = of("channels a pixel are", t.channels) + of(" and pixels a column", t.pixels) + ", not 1 to 256 and 1 to 1024";
+        why = of("channels a pixel are", t.channels) + of(" and pixels a column", t.pixels) +
+              ", not 1 to 256 and 1 to 1024";
         return false;
     }
     return true;
@@ -112,7 +113,9 @@ void replace_field(uint8_t* map, MapField field, uint32_t ordinal, uint64_t valu
         case 8: store(to, value); break;
         default: break;
     }
-    if (field == MapField::global_dim && ordinal < 5) map[kDimHigh] = static_cast<uint8_t>(map[kDimHigh] & ~(1u << ordinal));
+    if (field == MapField::global_dim && ordinal < 5) {
+        map[kDimHigh] = static_cast<uint8_t>(map[kDimHigh] & ~(1u << ordinal));
+    }
 }
 
 uint64_t TensorMap::fill() const {
@@ -157,7 +160,8 @@ bool unpack(const uint8_t* map, TensorMap& t, std::string& why) {
         if (d > 0) {
             t.stride[d] = load<uint64_t>(map + kStrides + 8 * (d - 1));
             if (t.stride[d] % 16 != 0 || t.stride[d] >= uint64_t{1} << 40) {
-                return fail(of("the stride of dimension", d) + of(" is", t.stride[d]) + ", not a multiple of 16 below 2^40");
+                return fail(of("the stride of dimension", d) + of(" is", t.stride[d]) +
+                            ", not a multiple of 16 below 2^40");
             }
             t.step[d] = map[kSteps + d];
             if (t.step[d] == 0 || t.step[d] > 8) {
@@ -168,7 +172,9 @@ bool unpack(const uint8_t* map, TensorMap& t, std::string& why) {
     if (!(t.im2col ? unpack_im2col(map, t, why) : unpack_tiled(map, t, why))) return false;
     const uint32_t row = t.row_bytes(), span = 16 * (t.swizzle + 1);
     if (row % 16 != 0) return fail(of("a row of the box has", row) + " bytes, not a multiple of 16");
-    if (t.swizzle != 0 && row > span) return fail(of("a row of the box has", row) + of(" bytes, the swizzle spans", span));
+    if (t.swizzle != 0 && row > span) {
+        return fail(of("a row of the box has", row) + of(" bytes, the swizzle spans", span));
+    }
     return true;
 }
 

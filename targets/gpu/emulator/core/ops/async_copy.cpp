@@ -29,8 +29,8 @@ void tell(Warp& w, const Inst& i, Mask mask, const Resolved& at, const uint32_t*
     });
 }
 
-/// The sources of lanes that read `size` bytes each, 0 to cp-size. Fewer than cp-size are a partial row at the edge of an
-/// array: what lies beyond may not be there.
+/// The sources of lanes that read `size` bytes each, 0 to cp-size. Fewer than cp-size are the edge of an array: what
+/// lies beyond may not be there.
 void find_sources(Warp& w, const Inst& i, Mask mask, const uint64_t* address, const uint32_t* size, Resolved& out) {
     Mask whole = 0, some = 0;
     each_lane(mask, [&](int l) {
@@ -154,7 +154,11 @@ void run_async_store(Warp& w, const Inst& i, Mask mask) {
         }
         if (w.sanitizer) {
             Access access = Access::store();
-            if (store.reduce) access = {.read = true, .write = true, .atomic = true, .order = Order::relaxed, .scope = Scope::cluster};
+            if (store.reduce) {
+                access.read = access.atomic = true;
+                access.order = Order::relaxed;
+                access.scope = Scope::cluster;
+            }
             w.sanitizer->access_one(w, i, lane, *to.region, to.offset(), bytes, access);
             w.sanitizer->arrive(w, 1u << lane, completion_of(barrier).key);
         }
@@ -181,7 +185,9 @@ void async_store(Decode& d, AsyncStore& store) {
     store.element_bytes = bytes_of(type);
     store.elements = vector_named(d);
     const auto values = d.elements(d.operand(1));
-    if (values.size() != store.elements) d.fail("the vector does not have " + std::to_string(store.elements) + " elements");
+    if (values.size() != store.elements) {
+        d.fail("the vector does not have " + std::to_string(store.elements) + " elements");
+    }
     for (uint32_t k = 0; k < store.elements; ++k) store.value[k] = d.source(values[k], type);
     d.attach(store);
     d.inst.space = space;
@@ -203,26 +209,30 @@ void decode_red_async(Decode& d) {
     async_store(d, store);
 }
 
-constexpr const char* kCopyOperands = "[dst], [src], cp-size {, src-size | ignore-src} {, policy}";
+constexpr const char* kCopy = "[dst], [src], cp-size {, src-size | ignore-src} {, policy}";
+constexpr const char* kStore = "[a], b, [mbar]";
 
 constexpr Form kForms[] = {
-    {"cp", "async ca shared|shared::cta global [L2::cache_hint] [L2::64B|L2::128B|L2::256B]", kCopyOperands, decode_cp_async},
-    {"cp", "async cg shared|shared::cta global [L2::cache_hint] [L2::64B|L2::128B|L2::256B]", kCopyOperands, decode_cp_async},
-    {"cp", "async ca|cg shared|shared::cta global L2::64B|L2::128B|L2::256B L2::cache_hint", kCopyOperands, decode_cp_async},
+    {"cp", "async ca shared|shared::cta global [L2::cache_hint] [L2::64B|L2::128B|L2::256B]", kCopy,
+     decode_cp_async},
+    {"cp", "async cg shared|shared::cta global [L2::cache_hint] [L2::64B|L2::128B|L2::256B]", kCopy,
+     decode_cp_async},
+    {"cp", "async ca|cg shared|shared::cta global L2::64B|L2::128B|L2::256B L2::cache_hint", kCopy,
+     decode_cp_async},
     {"cp", "async commit_group", "", decode_commit},
     {"cp", "async wait_group", "N", decode_wait},
     {"cp", "async wait_all", "", decode_wait},
-    {"st", "async [weak] [shared::cluster] mbarrier::complete_tx::bytes [v2|v4] b32|u32|s32|f32", "[a], b, [mbar]",
+    {"st", "async [weak] [shared::cluster] mbarrier::complete_tx::bytes [v2|v4] b32|u32|s32|f32", kStore,
      decode_st_async},
-    {"st", "async [weak] [shared::cluster] mbarrier::complete_tx::bytes [v2] b64|u64|s64|f64", "[a], b, [mbar]",
+    {"st", "async [weak] [shared::cluster] mbarrier::complete_tx::bytes [v2] b64|u64|s64|f64", kStore,
      decode_st_async},
-    {"red", "async relaxed cluster [shared::cluster] mbarrier::complete_tx::bytes inc|dec u32", "[a], b, [mbar]",
+    {"red", "async relaxed cluster [shared::cluster] mbarrier::complete_tx::bytes inc|dec u32", kStore,
      decode_red_async},
-    {"red", "async relaxed cluster [shared::cluster] mbarrier::complete_tx::bytes min|max u32|s32", "[a], b, [mbar]",
+    {"red", "async relaxed cluster [shared::cluster] mbarrier::complete_tx::bytes min|max u32|s32", kStore,
      decode_red_async},
-    {"red", "async relaxed cluster [shared::cluster] mbarrier::complete_tx::bytes add u32|s32|u64|s64", "[a], b, [mbar]",
+    {"red", "async relaxed cluster [shared::cluster] mbarrier::complete_tx::bytes add u32|s32|u64|s64", kStore,
      decode_red_async},
-    {"red", "async relaxed cluster [shared::cluster] mbarrier::complete_tx::bytes and|or|xor b32", "[a], b, [mbar]",
+    {"red", "async relaxed cluster [shared::cluster] mbarrier::complete_tx::bytes and|or|xor b32", kStore,
      decode_red_async},
 };
 

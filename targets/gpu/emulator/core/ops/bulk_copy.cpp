@@ -24,7 +24,8 @@ Bytes find_bytes(Warp& w, const Inst& i, int lane, const Where& where, uint64_t 
 Bytes find_barrier(Warp& w, const Inst& i, int lane, const Where& where, uint64_t address) {
     Bytes r = find_bytes(w, i, lane, where, address, 8, 8, true);
     if (r && r.region->space != Space::shared) {
-        w.fault(Kind::mbarrier_misuse, i, lane, address, "an mbarrier lies in shared memory, and this address does not");
+        w.fault(Kind::mbarrier_misuse, i, lane, address,
+                "an mbarrier lies in shared memory, and this address does not");
         r.host = nullptr;
     }
     return r;
@@ -51,8 +52,8 @@ void copy_masked(uint8_t* to, const uint8_t* from, uint64_t bytes, uint32_t mask
     }
 }
 
-/// To one destination. False after a fault. After a fault at the source only the barrier hears of it: with the sanitizer
-/// the program goes on, and who waits should not wait for ever.
+/// To one destination. False after a fault. After a fault at the source only the barrier hears of it: with the
+/// sanitizer the program goes on, and who waits should not wait for ever.
 bool deliver(Warp& w, const Inst& i, int lane, const BulkCopy& copy, const Bytes& from, uint64_t to_address,
              uint64_t barrier_address, uint32_t bytes) {
     const Bytes to = find_bytes(w, i, lane, copy.to, to_address, bytes, 16, true);
@@ -142,8 +143,8 @@ constexpr uint16_t kReadsOnly = 0x100, kEverything = 0x200;
 
 void run_wait(Warp& w, const Inst& i, Mask mask) {
     if (!w.sanitizer) return;
-    w.sanitizer->async_wait(w, mask, static_cast<Queue>(i.n & 0xff), static_cast<uint32_t>(i.imm), (i.n & kReadsOnly) != 0,
-                            (i.n & kEverything) != 0);
+    w.sanitizer->async_wait(w, mask, static_cast<Queue>(i.n & 0xff), static_cast<uint32_t>(i.imm),
+                            (i.n & kReadsOnly) != 0, (i.n & kEverything) != 0);
 }
 
 /// What stands behind the addresses and sizes: [ctaMask], [cache-policy], [byteMask].

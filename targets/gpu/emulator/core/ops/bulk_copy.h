@@ -70,8 +70,10 @@ Bytes find_barrier(Warp& w, const Inst& i, int lane, const Where& where, uint64_
 void complete_bytes(Warp& w, const Inst& i, int lane, const Bytes& barrier, uint64_t bytes);
 
 /// Tells the sanitizer, if there is one.
-inline void in_flight(Warp& w, const Inst& i, int lane, const Bytes& at, uint64_t bytes, bool write, const Completion& end) {
-    if (w.sanitizer && bytes) w.sanitizer->async_access(w, i, lane, *at.region, at.offset(), bytes, write, end.queue, end.key);
+inline void in_flight(Warp& w, const Inst& i, int lane, const Bytes& at, uint64_t bytes, bool write,
+                      const Completion& end) {
+    if (!w.sanitizer || !bytes) return;
+    w.sanitizer->async_access(w, i, lane, *at.region, at.offset(), bytes, write, end.queue, end.key);
 }
 
 /// Tells it of a reduction: atomic operations of the lane, which an mbarrier's phase orders if one counts them. Nobody
@@ -95,7 +97,9 @@ inline void count_banks_only(Warp& w, const Inst& i, F count) {
 }
 
 /// The lane's CTAs of a multicast, or none (the operand is absent): bit r is rank r.
-inline uint32_t multicast_mask(const Warp& w, Slot mask, int lane) { return mask == kNone ? 0 : w.get<uint16_t>(mask)[lane]; }
+inline uint32_t multicast_mask(const Warp& w, Slot mask, int lane) {
+    return mask == kNone ? 0 : w.get<uint16_t>(mask)[lane];
+}
 
 /// commit_group, wait_group and wait_all of a queue.
 void decode_commit_group(Decode& d, Queue queue);

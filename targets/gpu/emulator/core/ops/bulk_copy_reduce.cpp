@@ -15,7 +15,8 @@ void reduce(uint8_t* to, const uint8_t* from, uint64_t bytes, bool atomic) {
     const uint64_t count = bytes / sizeof(T);
     if (!atomic) {
         for (uint64_t k = 0; k < count; ++k) {
-            store_plain<T>(to + k * sizeof(T), F{}(load_plain<T>(to + k * sizeof(T)), load_plain<T>(from + k * sizeof(T))));
+            const T b = load_plain<T>(from + k * sizeof(T));
+            store_plain<T>(to + k * sizeof(T), F{}(load_plain<T>(to + k * sizeof(T)), b));
         }
         return;
     }

@@ -12,8 +12,8 @@ enum class ReduceOp : uint8_t { add, min, max, inc, dec, and_, or_, xor_ };
 /// one atomic step against other threads of the host.
 using Reducer = void (*)(uint8_t* to, const uint8_t* from, uint64_t bytes, bool atomic);
 
-/// Null if PTX has no such operation. Floats: add rounds to nearest; `flush` (of f32) makes subnormal operands and results
-/// zeros of their sign. min and max (f16, bf16) give the number where one is NaN, and take -0 as less than +0.
+/// Null if PTX has no such operation. Floats: add rounds to nearest; `flush` (of f32) makes subnormal operands and
+/// results zeros of their sign. min and max (f16, bf16) give the number where one is NaN, and take -0 as less than +0.
 Reducer reducer(ReduceOp op, Type type, bool flush);
 
 /// "add", "and" and so on; false if the word is none.

@@ -36,9 +36,11 @@ bool find_map_for(Warp& w, const Inst& i, int lane, const TensorCopy& copy, Tens
     if (!find_map(w, i, lane, copy.map, map)) return false;
     std::string wrong;
     if (map.rank != copy.rank) {
-        wrong = "the tensor map has rank " + std::to_string(map.rank) + ", the instruction " + std::to_string(copy.rank);
+        wrong = "the tensor map has rank " + std::to_string(map.rank) + ", the instruction ";
+        wrong += std::to_string(copy.rank);
     } else if (map.im2col != copy.im2col) {
-        wrong = map.im2col ? "an im2col tensor map in an instruction of tiled mode" : "a tiled tensor map in an instruction of im2col mode";
+        wrong = map.im2col ? "an im2col tensor map in an instruction of tiled mode"
+                           : "a tiled tensor map in an instruction of im2col mode";
     }
     if (!wrong.empty()) w.fault(Kind::trap, i, lane, copy.map.at(w, lane), wrong);
     return wrong.empty();
@@ -98,10 +100,12 @@ void box_in_flight(Warp& w, const Inst& i, int lane, const TensorMap& t, const B
 
 // ---- to shared memory -----------------------------------------------------------------------------------------------
 
-/// What a load makes of floats: .tf32 rounds to the nearest of 10 bits, .ftz makes subnormals zeros.
+bool flushes(ElementType type) { return type == ElementType::f32_ftz || type == ElementType::tf32_ftz; }
+bool rounds(ElementType type) { return type == ElementType::tf32 || type == ElementType::tf32_ftz; }
+
+/// What a load makes of floats: .tf32 rounds to the nearest of 10 bits, ties to even; .ftz makes subnormals zeros.
 void convert_row(ElementType type, uint8_t* row, uint32_t bytes) {
-    const bool ftz = type == ElementType::f32_ftz || type == ElementType::tf32_ftz;
-    const bool tf32 = type == ElementType::tf32 || type == ElementType::tf32_ftz;
+    const bool ftz = flushes(type), tf32 = rounds(type);
     if (!ftz && !tf32) return;
     for (uint32_t k = 0; k < bytes; k += 4) {
         float x = load_plain<float>(row + k);
@@ -158,7 +162,7 @@ void load_box(Warp& w, const Inst& i, int lane, const TensorCopy& copy) {
     {
         GlobalRows rows(w, i, lane, GlobalRows::read, completion_of(targets[0].barrier));
         const uint32_t pitch = t.row_bytes();
-        const bool converts = t.type == ElementType::f32_ftz || t.type == ElementType::tf32 || t.type == ElementType::tf32_ftz;
+        const bool converts = flushes(t.type) || rounds(t.type);
         uint8_t blank[kMaxRowBytes], buffer[kMaxRowBytes];
         fill_row(t, blank, pitch);
         each_row(t, start_of(w, copy, lane), [&](const BoxRow& row) {
@@ -198,7 +202,8 @@ Type type_of(ElementType type) {
         case ElementType::s64: return Type::s64;
         case ElementType::f16: return Type::f16;
         case ElementType::bf16: return Type::bf16;
-        case ElementType::f32: case ElementType::f32_ftz: case ElementType::tf32: case ElementType::tf32_ftz: return Type::f32;
+        case ElementType::f32: case ElementType::f32_ftz: return Type::f32;
+        case ElementType::tf32: case ElementType::tf32_ftz: return Type::f32;
         case ElementType::f64: return Type::f64;
         default: return Type::none;
     }
@@ -209,10 +214,10 @@ void store_box(Warp& w, const Inst& i, int lane, const TensorCopy& copy) {
     if (!find_map_for(w, i, lane, copy, t)) return;
     Reducer reduce = nullptr;
     if (copy.reduces) {
-        const bool flush = t.type == ElementType::f32_ftz || t.type == ElementType::tf32_ftz;
-        reduce = reducer(copy.op, type_of(t.type), flush);
+        reduce = reducer(copy.op, type_of(t.type), flushes(t.type));
         if (reduce == nullptr) {
-            w.fault(Kind::trap, i, lane, copy.map.at(w, lane), "there is no such reduction of the tensor map's element type");
+            w.fault(Kind::trap, i, lane, copy.map.at(w, lane),
+                    "there is no such reduction of the tensor map's element type");
             return;
         }
     }
@@ -270,7 +275,8 @@ void map_operand(Decode& d, size_t at, TensorCopy& copy) {
     copy.im2col = d.has("im2col") || d.has("im2col_no_offs");
     const auto& coordinates = d.operand(at).coordinates;
     if (coordinates.size() != copy.rank) {
-        d.fail("there are " + std::to_string(coordinates.size()) + " coordinates and " + std::to_string(copy.rank) + " dimensions");
+        d.fail("there are " + std::to_string(coordinates.size()) + " coordinates and " + std::to_string(copy.rank) +
+               " dimensions");
     }
     for (uint32_t k = 0; k < copy.rank; ++k) copy.coordinate[k] = d.source(coordinates[k], Type::s32);
 }
@@ -282,7 +288,9 @@ void trailing(Decode& d, size_t at, TensorCopy& copy) {
     d.expect(count, count);
     if (offsets) {
         const auto elements = d.elements(d.operand(at++));
-        if (elements.size() != copy.rank - 2) d.fail("there must be " + std::to_string(copy.rank - 2) + " im2col offsets");
+        if (elements.size() != copy.rank - 2) {
+            d.fail("there must be " + std::to_string(copy.rank - 2) + " im2col offsets");
+        }
         for (size_t k = 0; k < elements.size(); ++k) copy.offset[k] = d.source(elements[k], Type::b16);
     }
     if (multicast) copy.ctas = d.source(at++, Type::b16);
@@ -319,11 +327,13 @@ void decode_prefetch(Decode& d) {
 }
 
 constexpr Form kForms[] = {
-    {"cp", "async bulk tensor 1d|2d|3d|4d|5d shared::cluster global [tile] mbarrier::complete_tx::bytes [multicast::cluster] [L2::cache_hint]",
+    {"cp", "async bulk tensor 1d|2d|3d|4d|5d shared::cluster global [tile] mbarrier::complete_tx::bytes "
+     "[multicast::cluster] [L2::cache_hint]",
      "[dst], [map, {x, ...}], [mbar] {, ctaMask} {, policy}", decode_load},
     {"cp", "async bulk tensor 1d|2d|3d|4d|5d shared::cta global [tile] mbarrier::complete_tx::bytes [L2::cache_hint]",
      "[dst], [map, {x, ...}], [mbar] {, policy}", decode_load},
-    {"cp", "async bulk tensor 3d|4d|5d shared::cluster global im2col mbarrier::complete_tx::bytes [multicast::cluster] [L2::cache_hint]",
+    {"cp", "async bulk tensor 3d|4d|5d shared::cluster global im2col mbarrier::complete_tx::bytes "
+     "[multicast::cluster] [L2::cache_hint]",
      "[dst], [map, {x, ...}], [mbar], {offsets} {, ctaMask} {, policy}", decode_load},
     {"cp", "async bulk tensor 3d|4d|5d shared::cta global im2col mbarrier::complete_tx::bytes [L2::cache_hint]",
      "[dst], [map, {x, ...}], [mbar], {offsets} {, policy}", decode_load},
@@ -331,19 +341,23 @@ constexpr Form kForms[] = {
      "[map, {x, ...}], [src] {, policy}", decode_store},
     {"cp", "async bulk tensor 3d|4d|5d global shared::cta im2col_no_offs bulk_group [L2::cache_hint]",
      "[map, {x, ...}], [src] {, policy}", decode_store},
-    {"cp", "reduce async bulk tensor 1d|2d|3d|4d|5d global shared::cta add|min|max|inc|dec|and|or|xor [tile] bulk_group [L2::cache_hint]",
+    {"cp", "reduce async bulk tensor 1d|2d|3d|4d|5d global shared::cta add|min|max|inc|dec|and|or|xor [tile] "
+     "bulk_group [L2::cache_hint]",
      "[map, {x, ...}], [src] {, policy}", decode_store},
-    {"cp", "reduce async bulk tensor 3d|4d|5d global shared::cta add|min|max|inc|dec|and|or|xor im2col_no_offs bulk_group [L2::cache_hint]",
+    {"cp", "reduce async bulk tensor 3d|4d|5d global shared::cta add|min|max|inc|dec|and|or|xor im2col_no_offs "
+     "bulk_group [L2::cache_hint]",
      "[map, {x, ...}], [src] {, policy}", decode_store},
     {"cp", "async bulk prefetch tensor 1d|2d|3d|4d|5d L2 global [tile] [L2::cache_hint]", "[map, {x, ...}] {, policy}",
      decode_prefetch},
-    {"cp", "async bulk prefetch tensor 3d|4d|5d L2 global im2col [L2::cache_hint]", "[map, {x, ...}], {offsets} {, policy}",
-     decode_prefetch},
-    {"tensormap", "replace tile global_address [global|shared::cta] b1024 b64", "[map], value", decode_tensormap_replace},
+    {"cp", "async bulk prefetch tensor 3d|4d|5d L2 global im2col [L2::cache_hint]",
+     "[map, {x, ...}], {offsets} {, policy}", decode_prefetch},
+    {"tensormap", "replace tile global_address [global|shared::cta] b1024 b64", "[map], value",
+     decode_tensormap_replace},
     {"tensormap", "replace tile rank [global|shared::cta] b1024 b32", "[map], value", decode_tensormap_replace},
     {"tensormap", "replace tile box_dim|global_dim|element_stride [global|shared::cta] b1024 b32", "[map], dim, value",
      decode_tensormap_replace},
-    {"tensormap", "replace tile global_stride [global|shared::cta] b1024 b64", "[map], dim, value", decode_tensormap_replace},
+    {"tensormap", "replace tile global_stride [global|shared::cta] b1024 b64", "[map], dim, value",
+     decode_tensormap_replace},
     {"tensormap", "replace tile elemtype|interleave_layout|swizzle_mode|fill_mode [global|shared::cta] b1024 b32",
      "[map], value", decode_tensormap_replace},
     {"tensormap", "cp_fenceproxy global shared::cta tensormap::generic release cta|cluster|gpu|sys sync aligned",

@@ -29,7 +29,8 @@ template <class F>
 void each_row(const TensorMap& t, const BoxStart& start, F f) {
     // What dimension 0 has is the same in all rows.
     const int64_t first = start.coordinate[0], length = t.im2col ? t.channels : t.count[0];
-    const int64_t low = std::max<int64_t>(first, 0), high = std::min<int64_t>(first + length, static_cast<int64_t>(t.dim[0]));
+    const int64_t low = std::max<int64_t>(first, 0);
+    const int64_t high = std::min<int64_t>(first + length, static_cast<int64_t>(t.dim[0]));
     const uint32_t skip = high > low ? static_cast<uint32_t>(low - first) * t.element_bytes : 0;
     const uint32_t bytes = high > low ? static_cast<uint32_t>(high - low) * t.element_bytes : 0;
     const uint64_t origin = t.address + static_cast<uint64_t>(low) * t.element_bytes;
@@ -91,7 +92,8 @@ inline uint64_t swizzled(const TensorMap& t, uint64_t shared_address, uint64_t a
 }
 
 /// A whole row (a multiple of 16 bytes) into the box at `box`.
-inline void put_row(const TensorMap& t, uint8_t* box, uint64_t shared_address, uint64_t at, const uint8_t* row, uint32_t bytes) {
+inline void put_row(const TensorMap& t, uint8_t* box, uint64_t shared_address, uint64_t at, const uint8_t* row,
+                    uint32_t bytes) {
     if (t.swizzle == 0) {
         std::memcpy(box + at, row, bytes);
         return;
@@ -99,7 +101,8 @@ inline void put_row(const TensorMap& t, uint8_t* box, uint64_t shared_address, u
     for (uint32_t k = 0; k < bytes; k += 16) std::memcpy(box + swizzled(t, shared_address, at + k), row + k, 16);
 }
 
-inline void get_row(const TensorMap& t, const uint8_t* box, uint64_t shared_address, uint64_t at, uint8_t* row, uint32_t bytes) {
+inline void get_row(const TensorMap& t, const uint8_t* box, uint64_t shared_address, uint64_t at, uint8_t* row,
+                    uint32_t bytes) {
     for (uint32_t k = 0; k < bytes; k += 16) std::memcpy(row + k, box + swizzled(t, shared_address, at + k), 16);
 }
 

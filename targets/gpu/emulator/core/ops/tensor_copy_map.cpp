@@ -48,7 +48,8 @@ void run_replace(Warp& w, const Inst& i, Mask mask) {
         if (w.sanitizer) {
             w.sanitizer->access_one(w, i, lane, *map.region, map.offset() + place.at, place.bytes, Access::store());
         }
-        const uint64_t value = replace.wide ? w.get<uint64_t>(replace.value)[lane] : w.get<uint32_t>(replace.value)[lane];
+        const Slot slot = replace.value;
+        const uint64_t value = replace.wide ? w.get<uint64_t>(slot)[lane] : w.get<uint32_t>(slot)[lane];
         replace_field(map.host, replace.field, replace.ordinal, value);
     });
     uint64_t address[kLanes];
@@ -99,7 +100,8 @@ constexpr FieldName kFields[] = {
     {"global_address", MapField::global_address, 0, false}, {"rank", MapField::rank, 0, false},
     {"box_dim", MapField::box_dim, 0, true}, {"global_dim", MapField::global_dim, 0, true},
     {"global_stride", MapField::global_stride, 0, true}, {"element_stride", MapField::element_stride, 0, true},
-    {"elemtype", MapField::elemtype, kElementTypes, false}, {"interleave_layout", MapField::interleave_layout, 3, false},
+    {"elemtype", MapField::elemtype, kElementTypes, false},
+    {"interleave_layout", MapField::interleave_layout, 3, false},
     {"swizzle_mode", MapField::swizzle_mode, 4, false}, {"fill_mode", MapField::fill_mode, 2, false},
 };
 
