@@ -1,6 +1,7 @@
 // The tables of all forms, and finding the one that an instruction's modifiers fit.
 #include "decode/match.h"
 
+#include <algorithm>
 #include <array>
 #include <unordered_map>
 
@@ -82,6 +83,35 @@ bool fits(const Row& row, size_t w, const std::vector<std::string>& modifiers, s
     return word.optional && fits(row, w + 1, modifiers, m, chosen);
 }
 
+/// Types and shapes say by their order which operand they are of; other words do not.
+bool is_ordered(const std::string& word) {
+    static const std::array kinds = {"u", "s", "b", "f", "bf", "tf", "e", "m", "x", "v", "pred"};
+    const size_t digits = word.find_first_of("0123456789");
+    if (digits == std::string::npos) return word == "pred";
+    return std::find(kinds.begin(), kinds.end(), word.substr(0, digits)) != kinds.end();
+}
+
+/// The manual gives modifiers in an order, and ptxas takes others, which compilers make use of (Triton: atom.global.gpu.
+/// acq_rel.add; CUB: vote.ballot.sync). Each word of the row takes a modifier that is left; `budget` bounds the search.
+bool fits_in_any_order(const Row& row, size_t w, const std::vector<std::string>& modifiers, uint32_t left, int& budget,
+                       std::vector<std::string>& chosen) {
+    if (--budget < 0) return false;
+    if (w == row.words.size()) return left == 0;
+    const Word& word = row.words[w];
+    bool ordered_before = false;
+    for (size_t m = 0; m < modifiers.size(); ++m) {
+        if (!(left >> m & 1)) continue;
+        const bool ordered = is_ordered(modifiers[m]);
+        if (ordered && ordered_before) continue;
+        ordered_before = ordered_before || ordered;
+        if (std::find(word.alternatives.begin(), word.alternatives.end(), modifiers[m]) == word.alternatives.end()) continue;
+        chosen[w] = modifiers[m];
+        if (fits_in_any_order(row, w + 1, modifiers, left & ~(1u << m), budget, chosen)) return true;
+    }
+    chosen[w].clear();
+    return word.optional && fits_in_any_order(row, w + 1, modifiers, left, budget, chosen);
+}
+
 }  // namespace
 
 const Form* match(const ast::Instruction& instruction, std::vector<std::string>& words) {
@@ -90,6 +120,13 @@ const Form* match(const ast::Instruction& instruction, std::vector<std::string>&
     for (const Row& row : found->second) {
         words.assign(row.words.size(), "");
         if (fits(row, 0, instruction.modifiers, 0, words)) return row.form;
+    }
+    const size_t count = instruction.modifiers.size();
+    if (count < 2 || count > 31) return nullptr;
+    int budget = 20'000;
+    for (const Row& row : found->second) {
+        words.assign(row.words.size(), "");
+        if (fits_in_any_order(row, 0, instruction.modifiers, (1u << count) - 1, budget, words)) return row.form;
     }
     return nullptr;
 }
