@@ -39,15 +39,15 @@ Known join(const Known& a, const Known& b) {
     if (!b || a == b) return a;
     if (!a || covers(*b, *a)) return b;
     if (covers(*a, *b)) return a;
-    auto result = std::make_shared<Clocks>(*a);
-    raise(*result, *b);
-    return result;
+    Clocks result = *a;
+    raise(result, *b);
+    return Known::make(std::move(result));
 }
 
 Foreign join(const Foreign& a, const Foreign& b) {
     if (!b || a == b) return a;
     if (!a) return b;
-    return std::make_shared<const std::vector<Part>>(join_parts(*a, *b));
+    return Foreign::make(join_parts(*a, *b));
 }
 
 void join_into(Released& to, const Released& from) {
@@ -67,7 +67,7 @@ Sync::Gather& Sync::of(uint64_t cta) {
 void Sync::complete() {
     done.clear();
     for (Gather& g : gather) {
-        done.push_back({g.cta, std::make_shared<const Clocks>(std::move(g.seen)), std::make_shared<const Clocks>(std::move(g.fenced))});
+        done.push_back({g.cta, Known::make(std::move(g.seen)), Known::make(std::move(g.fenced))});
     }
     gather.clear();
     ++phase;

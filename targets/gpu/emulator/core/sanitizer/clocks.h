@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "machine/access.h"
@@ -15,8 +16,39 @@
 
 namespace emu {
 
+/// A value with the number of its owners in it, which is not atomic: the sanitizer is never in two threads of the host
+/// at once (Checker::lock).
+template <class T>
+class Ref {
+public:
+    Ref() = default;
+    Ref(const Ref& other) : value_(other.value_) { if (value_) ++value_->owners; }
+    Ref(Ref&& other) noexcept : value_(std::exchange(other.value_, nullptr)) {}
+    ~Ref() { if (value_ && --value_->owners == 0) delete value_; }
+    Ref& operator=(Ref other) noexcept { std::swap(value_, other.value_); return *this; }
+    template <class... Args>
+    static Ref make(Args&&... args) {
+        Ref r;
+        r.value_ = new Counted(std::forward<Args>(args)...);
+        return r;
+    }
+    explicit operator bool() const { return value_ != nullptr; }
+    const T& operator*() const { return value_->value; }
+    const T* operator->() const { return &value_->value; }
+    bool operator==(const Ref& other) const { return value_ == other.value_; }
+
+private:
+    struct Counted {
+        template <class... Args>
+        explicit Counted(Args&&... args) : value(std::forward<Args>(args)...) {}
+        T value;
+        uint32_t owners = 1;
+    };
+    Counted* value_ = nullptr;
+};
+
 using Clocks = std::vector<uint32_t>;               // by slot of a CTA; what is missing is 0
-using Known = std::shared_ptr<const Clocks>;        // null: nothing
+using Known = Ref<Clocks>;                          // null: nothing
 
 inline uint32_t clock_at(const Known& known, uint32_t slot) { return known && slot < known->size() ? (*known)[slot] : 0; }
 
@@ -34,7 +66,7 @@ struct Part {
     uint64_t cta = 0;
     Known seen, fenced;
 };
-using Foreign = std::shared_ptr<const std::vector<Part>>;  // of other CTAs, sorted; null: nothing
+using Foreign = Ref<std::vector<Part>>;  // of other CTAs, sorted; null: nothing
 
 Known join(const Known& a, const Known& b);
 Foreign join(const Foreign& a, const Foreign& b);
@@ -68,8 +100,22 @@ struct ThreadClock {
     struct Groups { uint32_t slot = 0, committed = 0, done = 0, fenced = 0; bool open = false; };
     Groups cp_async, bulk_read, bulk_write;
     // A fence's release, for relaxed writes behind it; and what relaxed reads brought, for fences behind them.
-    struct Snapshot { bool valid = false; Known seen, fenced; Foreign foreign; uint32_t clock = 0, fenced_clock = 0, cp = 0, read = 0, write = 0; Scope scope = Scope::cta; } fence;
-    Released pending;
+    struct Snapshot {
+        bool valid = false;
+        Known seen, fenced;
+        Foreign foreign;
+        uint32_t clock = 0, fenced_clock = 0, cp = 0, read = 0, write = 0;
+        Scope scope = Scope::cta;
+    };
+    struct Relaxed {
+        Snapshot fence;
+        Released pending;
+    };
+    std::unique_ptr<Relaxed> relaxed;  // of the few threads that fence or read strongly
+    Relaxed& fences() {
+        if (!relaxed) relaxed = std::make_unique<Relaxed>();
+        return *relaxed;
+    }
 };
 
 struct WarpClock {

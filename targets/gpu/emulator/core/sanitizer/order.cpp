@@ -38,11 +38,21 @@ void Checker::arrive(Warp& w, Mask mask, SyncKey key) {
     CtaClock& cta = clock_of(w);
     Sync& sync = syncs_[key];
     const auto& wgmma = cta.warp[w.index].wgmma;
-    if (wgmma.slot) raise(sync.of(cta.cta).seen, wgmma.slot, wgmma.done);
+    Foreign last;
     for (Mask m = mask; m; m &= m - 1) {
-        Sync::Gather& gather = sync.of(cta.cta);  // not kept: what other CTAs did moves it
-        const int lane = __builtin_ctz(m);
-        const uint32_t thread = w.thread(lane);
+        const ThreadClock& t = cta.thread[w.thread(__builtin_ctz(m))];
+        if (!t.foreign || t.foreign == last) continue;
+        last = t.foreign;
+        for (const Part& p : *t.foreign) {
+            Sync::Gather& g = sync.of(p.cta);
+            raise(g.seen, p.seen);
+            raise(g.fenced, p.fenced);
+        }
+    }
+    Sync::Gather& gather = sync.of(cta.cta);
+    if (wgmma.slot) raise(gather.seen, wgmma.slot, wgmma.done);
+    for (Mask m = mask; m; m &= m - 1) {
+        const uint32_t thread = w.thread(__builtin_ctz(m));
         ThreadClock& t = cta.thread[thread];
         if (t.seen != gather.last_seen) {
             raise(gather.seen, t.seen);
@@ -54,13 +64,6 @@ void Checker::arrive(Warp& w, Mask mask, SyncKey key) {
         }
         raise_own(gather.seen, gather.fenced, thread, t.clock, t.fenced_clock, t, t.cp_async.done, t.bulk_read.done, t.bulk_write.done);
         ++t.clock;
-        if (t.foreign) {
-            for (const Part& p : *t.foreign) {
-                Sync::Gather& g = sync.of(p.cta);
-                raise(g.seen, p.seen);
-                raise(g.fenced, p.fenced);
-            }
-        }
     }
 }
 
@@ -76,9 +79,22 @@ void Checker::wait(Warp& w, Mask mask, SyncKey key) {
     const auto it = syncs_.find(key);
     if (it == syncs_.end() || it->second.done.empty()) return;
     CtaClock& cta = clock_of(w);
+    const Released& done = it->second.done;
+    // Lanes that knew the same before know the same now.
+    const ThreadClock* last = nullptr;
+    Known seen_before, fenced_before;
     for (Mask m = mask; m; m &= m - 1) {
         const uint32_t thread = w.thread(__builtin_ctz(m));
-        acquire(cta, cta.thread[thread], thread, it->second.done, false);
+        ThreadClock& t = cta.thread[thread];
+        if (done.size() == 1 && last && t.seen == seen_before && t.fenced == fenced_before) {
+            t.seen = last->seen;
+            t.fenced = last->fenced;
+            continue;
+        }
+        seen_before = t.seen;
+        fenced_before = t.fenced;
+        acquire(cta, t, thread, done, false);
+        last = &t;
     }
 }
 
@@ -100,7 +116,7 @@ Released Checker::released(const CtaClock& cta, uint32_t thread, const ThreadClo
     raise_own(seen, fenced, thread, s.clock, s.fenced_clock, cta.thread[thread], s.cp, s.read, s.write);
     const auto& wgmma = cta.warp[thread / kLanes].wgmma;
     if (wgmma.slot) raise(seen, wgmma.slot, wgmma.done);
-    Released own = {{cta.cta, std::make_shared<const Clocks>(std::move(seen)), std::make_shared<const Clocks>(std::move(fenced))}};
+    Released own = {{cta.cta, Known::make(std::move(seen)), Known::make(std::move(fenced))}};
     if (s.foreign) join_into(own, *s.foreign);
     return own;
 }
@@ -120,7 +136,7 @@ void Checker::acquire(CtaClock& cta, ThreadClock& t, uint32_t, const Released& f
         }
     }
     if (others.empty()) return;
-    t.foreign = join(t.foreign, std::make_shared<const std::vector<Part>>(std::move(others)));
+    t.foreign = join(t.foreign, Foreign::make(std::move(others)));
 }
 
 /// A strong access of a lane: what it releases at the address, or acquires there.
@@ -137,20 +153,21 @@ void Checker::synchronise(Warp& w, const Inst&, int lane, Region& region, uint64
         auto take = [&](const Released& from) {
             if (from.empty()) return;
             if (acquires) acquire(cta, t, thread, from, narrow);
-            else join_into(t.pending, from);
+            else join_into(t.fences().pending, from);
         };
         take(it->second.wide);
         if (it->second.narrow_cta == cta.cta) take(it->second.narrow);
         return;
     }
     const bool releases = how.order == Order::release || how.order == Order::acq_rel || how.order == Order::sc;
-    if (!releases && !t.fence.valid) {
+    const bool fenced = t.relaxed && t.relaxed->fence.valid;
+    if (!releases && !fenced) {
         // A relaxed store ends what was released here before; a read-modify-write carries it on.
         if (!how.atomic) locations.erase(offset);
         return;
     }
-    const Released now = releases ? release(cta, t, thread) : released(cta, thread, t.fence);
-    const bool only_cta = narrow || (!releases && t.fence.scope == Scope::cta);
+    const Released now = releases ? release(cta, t, thread) : released(cta, thread, t.relaxed->fence);
+    const bool only_cta = narrow || (!releases && t.relaxed->fence.scope == Scope::cta);
     Location& location = locations[offset];
     if (!how.atomic) location = {};
     if (only_cta) {
@@ -169,11 +186,12 @@ void Checker::fence(Warp& w, Mask mask, Order, Scope scope) {
     for (Mask m = mask; m; m &= m - 1) {
         const uint32_t thread = w.thread(__builtin_ctz(m));
         ThreadClock& t = cta.thread[thread];
-        if (!t.pending.empty()) {
-            acquire(cta, t, thread, t.pending, scope == Scope::cta);
-            t.pending.clear();
+        auto& relaxed = t.fences();
+        if (!relaxed.pending.empty()) {
+            acquire(cta, t, thread, relaxed.pending, scope == Scope::cta);
+            relaxed.pending.clear();
         }
-        t.fence = snapshot(t, scope);
+        relaxed.fence = snapshot(t, scope);
         ++t.clock;
     }
 }
@@ -189,7 +207,7 @@ void Checker::proxy_fence(Warp& w, const Inst&, Mask mask, Proxy) {
         if (t.foreign) {
             auto parts = *t.foreign;
             for (Part& p : parts) p.fenced = p.seen;
-            t.foreign = std::make_shared<const std::vector<Part>>(std::move(parts));
+            t.foreign = Foreign::make(std::move(parts));
         }
         ++t.clock;
     }
