@@ -152,18 +152,17 @@ void some(const Product& p, int column) {
 #define EMU_APART __attribute__((noipa))
 #endif
 /// On its own, so that the compiler moves none of it over a change of the rounding mode.
-EMU_APART void fused_f64(const double* const* a, const double* const* b, int rows, int chunks, double (*sum)[32]) {
-    alignas(32) double y[4][4][2][4];  // of chunk, t: even columns, odd columns
-    for (int chunk = 0; chunk < chunks; ++chunk)
-        for (int c = 0; c < 8; ++c)
-            for (int t = 0; t < 4; ++t) y[chunk][t][c & 1][c / 2] = b[chunk][c * 4 + t];
+EMU_APART void fused_f64(const double* const* a, const double* const* b, int rows, int chunks, const double* const* c,
+                         double* const* d) {
+    Four left[4][4], right[4][4];  // even and odd columns of chunk, t
+    for (int chunk = 0; chunk < chunks; ++chunk) turn(b[chunk], left[chunk], right[chunk]);
     for (int r = 0; r < rows; ++r)
         for (int g = 0; g < 8; g += 4) {  // four rows of the result at a time, each four lanes
             Four even[4], odd[4];
 #pragma GCC unroll 4
             for (int i = 0; i < 4; ++i) {
-                even[i] = load(sum[2 * r] + 4 * (g + i));
-                odd[i] = load(sum[2 * r + 1] + 4 * (g + i));
+                even[i] = load(c[2 * r] + 4 * (g + i));
+                odd[i] = load(c[2 * r + 1] + 4 * (g + i));
             }
             for (int chunk = 0; chunk < chunks; ++chunk) {
                 const double* x = a[chunk * rows + r] + 4 * g;
@@ -171,14 +170,14 @@ EMU_APART void fused_f64(const double* const* a, const double* const* b, int row
                 for (int t = 0; t < 4; ++t)
 #pragma GCC unroll 4
                     for (int i = 0; i < 4; ++i) {
-                        even[i] = fused(x[4 * i + t], load(y[chunk][t][0]), even[i]);
-                        odd[i] = fused(x[4 * i + t], load(y[chunk][t][1]), odd[i]);
+                        even[i] = fused(x[4 * i + t], left[chunk][t], even[i]);
+                        odd[i] = fused(x[4 * i + t], right[chunk][t], odd[i]);
                     }
             }
 #pragma GCC unroll 4
             for (int i = 0; i < 4; ++i) {
-                store(sum[2 * r] + 4 * (g + i), even[i]);
-                store(sum[2 * r + 1] + 4 * (g + i), odd[i]);
+                store(d[2 * r] + 4 * (g + i), canonical(even[i]));
+                store(d[2 * r + 1] + 4 * (g + i), canonical(odd[i]));
             }
         }
 }
@@ -194,21 +193,31 @@ void multiply(const Product& p) {
 
 void multiply_f64(const double* const* a, const double* const* b, int rows, int chunks, const double* const* c,
                   double* const* d, uint32_t lanes, int rounding) {
-    const int before = std::fegetround();
-    if (rounding != before) std::fesetround(rounding);
+    if (rows == 1 && lanes == 0xffffffffu && rounding == FE_TONEAREST) {
+        fused_f64(a, b, rows, chunks, c, d);
+        return;
+    }
+    // Through a buffer: d's registers may be other rows' of a and c.
     alignas(64) double sum[4][32];
-    for (int s = 0; s < rows * 2; ++s) std::memcpy(sum[s], c[s], 256);
-    fused_f64(a, b, rows, chunks, sum);
-    if (rounding != before) std::fesetround(before);
-    for (int s = 0; s < rows * 2; ++s)
-        for (int l = 0; l < 32; ++l) {
-            const double v = sum[s][l] != sum[s][l] ? num::real(num::kNan64) : sum[s][l];
-            d[s][l] = (lanes >> l & 1) != 0 ? v : d[s][l];
+    double* const to[4] = {sum[0], sum[1], sum[2], sum[3]};
+    if (rounding == FE_TONEAREST) {  // as the host always is
+        fused_f64(a, b, rows, chunks, c, to);
+    } else {
+        std::fesetround(rounding);
+        fused_f64(a, b, rows, chunks, c, to);
+        std::fesetround(FE_TONEAREST);
+    }
+    for (int s = 0; s < rows * 2; ++s) {
+        if (lanes == 0xffffffffu) {
+            std::memcpy(d[s], sum[s], 256);
+        } else {
+            for (int l = 0; l < 32; ++l) d[s][l] = (lanes >> l & 1) != 0 ? sum[s][l] : d[s][l];
         }
+    }
 }
 
-void multiply_bits(const uint32_t* const* a, const uint32_t* const* b, int rows, int columns, int chunks, bool exclusive,
-                   const uint32_t* const* c, uint32_t* const* d, uint32_t lanes) {
+void multiply_bits(const uint32_t* const* a, const uint32_t* const* b, int rows, int columns, int chunks,
+                   bool exclusive, const uint32_t* const* c, uint32_t* const* d, uint32_t lanes) {
     const auto two = [](const uint32_t* p) {
         uint64_t v;
         std::memcpy(&v, p, 8);

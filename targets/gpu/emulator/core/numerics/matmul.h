@@ -58,8 +58,8 @@ void multiply_f64(const double* const* a, const double* const* b, int rows, int 
 
 /// Bits: counts of ones of a & b or a ^ b over the chunks of 128 bits. a [chunks][rows], b [columns][chunks] tiles;
 /// c and d as in Product, sums wrap.
-void multiply_bits(const uint32_t* const* a, const uint32_t* const* b, int rows, int columns, int chunks, bool exclusive,
-                   const uint32_t* const* c, uint32_t* const* d, uint32_t lanes);
+void multiply_bits(const uint32_t* const* a, const uint32_t* const* b, int rows, int columns, int chunks,
+                   bool exclusive, const uint32_t* const* c, uint32_t* const* d, uint32_t lanes);
 
 /// Transposes the 8 by 8 16-bit elements of a tile.
 void transpose16(const uint32_t* tile, uint32_t* to);

@@ -78,6 +78,23 @@ using Four = __m256d;
 inline Four load(const double* p) { return _mm256_loadu_pd(p); }
 inline void store(double* p, Four v) { _mm256_storeu_pd(p, v); }
 inline Four fused(double a, Four b, Four c) { return _mm256_fmadd_pd(_mm256_set1_pd(a), b, c); }
+/// B's tile of 8 columns of four k: the even columns' and the odd columns' k-th numbers.
+inline void turn(const double* b, Four (&even)[4], Four (&odd)[4]) {
+    for (int e = 0; e < 2; ++e) {
+        const __m256d r0 = load(b + 4 * e), r1 = load(b + 8 + 4 * e), r2 = load(b + 16 + 4 * e), r3 = load(b + 24 + 4 * e);
+        const __m256d low0 = _mm256_unpacklo_pd(r0, r1), high0 = _mm256_unpackhi_pd(r0, r1);
+        const __m256d low1 = _mm256_unpacklo_pd(r2, r3), high1 = _mm256_unpackhi_pd(r2, r3);
+        Four(&to)[4] = e == 0 ? even : odd;
+        to[0] = _mm256_permute2f128_pd(low0, low1, 0x20);
+        to[1] = _mm256_permute2f128_pd(high0, high1, 0x20);
+        to[2] = _mm256_permute2f128_pd(low0, low1, 0x31);
+        to[3] = _mm256_permute2f128_pd(high0, high1, 0x31);
+    }
+}
+inline Four canonical(Four v) {
+    const __m256d nan = _mm256_castsi256_pd(_mm256_set1_epi64x(static_cast<long long>(num::kNan64)));
+    return _mm256_blendv_pd(v, nan, _mm256_cmp_pd(v, v, _CMP_UNORD_Q));
+}
 #else
 struct Four { double v[4]; };
 inline Four load(const double* p) { Four r; std::memcpy(r.v, p, 32); return r; }
@@ -85,6 +102,14 @@ inline void store(double* p, Four v) { std::memcpy(p, v.v, 32); }
 inline Four fused(double a, Four b, Four c) {
     for (int i = 0; i < 4; ++i) c.v[i] = std::fma(a, b.v[i], c.v[i]);
     return c;
+}
+inline void turn(const double* b, Four (&even)[4], Four (&odd)[4]) {
+    for (int n = 0; n < 8; ++n)
+        for (int t = 0; t < 4; ++t) (n % 2 == 0 ? even : odd)[t].v[n / 2] = b[n * 4 + t];
+}
+inline Four canonical(Four v) {
+    for (int i = 0; i < 4; ++i) v.v[i] = v.v[i] != v.v[i] ? num::real(num::kNan64) : v.v[i];
+    return v;
 }
 #endif
 

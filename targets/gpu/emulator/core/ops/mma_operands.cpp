@@ -1,7 +1,8 @@
 #include "ops/mma_operands.h"
 
 #include <cfenv>
-#include <cstring>
+
+#include "numerics/rounding.h"
 
 namespace emu::mma {
 
@@ -57,48 +58,59 @@ matmul::Element element_named(Decode& d, const std::string& name) {
     d.fail("." + name + " is no type of a matrix");
 }
 
+/// Two elements of each four, by the metadata's places; the four's rows are Step apart.
+template <int Step>
+static void place(const float* __restrict first, const float* __restrict second, const uint32_t* __restrict word,
+                  uint32_t shift, float* __restrict a, uint32_t* __restrict keep) {
+    for (int l = 0; l < 32; ++l) {
+        const uint32_t w = word[l] >> shift, x = num::bits(first[l]), y = num::bits(second[l]);
+#pragma GCC unroll 4
+        for (uint32_t p = 0; p < 4; ++p) {
+            const uint32_t one = (w & 3u) == p ? 0xffffffffu : 0u, two = (w >> 2 & 3u) == p ? 0xffffffffu : 0u;
+            a[static_cast<int>(p) * Step + l] = num::real((y & two) | (x & one & ~two));
+            keep[static_cast<int>(p) * Step + l] = one | two;
+        }
+    }
+}
+
 void expand_sparse(const Sparsity& s, const float* stored, const uint32_t* metadata, float* a, uint32_t* keep) {
     const int per = matmul::per_row(s.element);
-    const int k = 2 * per * s.chunks;
-    const size_t count = static_cast<size_t>(k) * 2 * 32;
-    std::memset(a, 0, count * sizeof(float));
-    std::memset(keep, 0, count * sizeof(uint32_t));
-    const bool wide = s.element == matmul::Element::f16 || s.element == matmul::Element::bf16 ||
-                      s.element == matmul::Element::tf32;  // 2-byte units; a tf32 is two of them
-    const int in_unit = per == 32 ? 2 : 1;                 // elements: 4-bit ones go in pairs
+    const bool wide = per <= 8;               // 2-byte units; a tf32 is two of them
+    const bool pairs = s.chunks == 2;         // the metadata takes twice the lanes
+    const int in_unit = per == 32 ? 2 : 1;    // elements: 4-bit ones go in pairs
     // A nibble has the places of the two units that a row has of each four. A word holds four nibbles of row g and four
     // of row g + 8 (2-byte units), or eight of one row.
     const int nibbles = wide ? 4 : 8;
     const int groups = per == 4 ? per * s.chunks : per * s.chunks / (2 * in_unit);
+    alignas(64) uint32_t words[4][32];        // of each lane of four, for all four
+    for (int t = 0; t < 4; ++t)
+        for (int l = 0; l < 32; ++l) words[t][l] = metadata[(l & ~3) + t];
     for (int q = 0; q < groups; ++q) {
-        const int part = q / nibbles;  // 0 or 1
-        for (int r = 0; r < 2; ++r)
-            for (int g = 0; g < 8; ++g) {
-                const bool all_lanes = s.chunks == 2;
-                uint32_t lane, shift;
-                if (wide) {
-                    lane = all_lanes ? (2 * s.selector + static_cast<uint32_t>(part)) & 3 : s.selector;
-                    shift = static_cast<uint32_t>(16 * r + 4 * (q % 4));
-                } else {
-                    lane = all_lanes ? static_cast<uint32_t>(2 * part + r) : (2 * s.selector + static_cast<uint32_t>(r)) & 3;
-                    shift = static_cast<uint32_t>(4 * (q % 8));
-                }
-                const uint32_t nibble = metadata[4 * g + static_cast<int>(lane)] >> shift & 15u;
-                const auto place = [&](int from, int to) {
-                    const size_t source = static_cast<size_t>(from * 2 + r) * 32 + static_cast<size_t>(4 * g);
-                    const size_t target = static_cast<size_t>(to * 2 + r) * 32 + static_cast<size_t>(4 * g);
-                    std::memcpy(a + target, stored + source, 16);
-                    std::memset(keep + target, 0xff, 16);
-                };
-                if (per == 4) {  // tf32: one of two; 0b0100 is the first, 0b1110 the second
-                    place(q, 2 * q + static_cast<int>(nibble >> 1 & 1u));
-                } else {
-                    for (int u = 0; u < 2; ++u) {
-                        const int at = 4 * q + static_cast<int>(nibble >> (2 * u) & 3u);
-                        for (int n = 0; n < in_unit; ++n) place((2 * q + u) * in_unit + n, at * in_unit + n);
+        const uint32_t part = static_cast<uint32_t>(q / nibbles);  // 0 or 1
+        for (uint32_t r = 0; r < 2; ++r) {
+            const uint32_t lane = wide ? (pairs ? 2 * s.selector + part : s.selector)
+                                       : (pairs ? 2 * part + r : 2 * s.selector + r);
+            const uint32_t shift = wide ? 16 * r + 4 * static_cast<uint32_t>(q % 4) : 4 * static_cast<uint32_t>(q % 8);
+            const uint32_t* word = words[lane & 3];
+            const auto row = [r](auto* of, int k) { return of + (static_cast<size_t>(k) * 2 + r) * 32; };
+            if (per == 4) {  // tf32: one of two; 0b0100 is the first, 0b1110 the second
+                for (uint32_t p = 0; p < 2; ++p) {
+                    const float* from = row(stored, q);
+                    float* __restrict to = row(a, 2 * q + static_cast<int>(p));
+                    uint32_t* __restrict there = row(keep, 2 * q + static_cast<int>(p));
+                    for (int l = 0; l < 32; ++l) {
+                        const bool here = (word[l] >> (shift + 1) & 1u) == p;
+                        to[l] = here ? from[l] : 0.0f;
+                        there[l] = here ? 0xffffffffu : 0u;
                     }
                 }
+                continue;
             }
+            for (int n = 0; n < in_unit; ++n)
+                (in_unit == 1 ? place<64> : place<128>)(row(stored, 2 * q * in_unit + n), row(stored, (2 * q + 1) * in_unit + n),
+                                                        word, shift, row(a, 4 * q * in_unit + n),
+                                                        row(keep, 4 * q * in_unit + n));
+        }
     }
 }
 
