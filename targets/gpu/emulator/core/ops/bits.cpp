@@ -14,7 +14,7 @@ template <class F>
 void logic2(Decode& d) {
     const Type t = d.type();
     if (t != Type::pred) {
-        operands3(d, t, t, t, by_size(bytes_of(t), [](auto z) -> Handler { using T = decltype(z); return &binary<T, T, T, F>; }));
+        operands3(d, t, t, t, by_size(bytes_of(t), Binary<F>{}));
         return;
     }
     d.expect(3, 3);
@@ -32,7 +32,7 @@ void logic2(Decode& d) {
 void logic_not(Decode& d) {
     const Type t = d.type();
     if (t != Type::pred) {
-        operands2(d, t, t, by_size(bytes_of(t), [](auto z) -> Handler { using T = decltype(z); return &unary<T, T, Not>; }));
+        operands2(d, t, t, by_size(bytes_of(t), Unary<Not>{}));
         return;
     }
     d.expect(2, 2);
@@ -47,19 +47,26 @@ void logic_not(Decode& d) {
 
 void cnot(Decode& d) {
     const Type t = d.type();
-    operands2(d, t, t, by_size(bytes_of(t), [](auto z) -> Handler { using T = decltype(z); return &unary<T, T, Cnot>; }));
+    operands2(d, t, t, by_size(bytes_of(t), Unary<Cnot>{}));
 }
 
 template <class F>
 void shift(Decode& d) {
     const Type t = d.type();
-    operands3(d, t, t, Type::u32, by_integer(t, [](auto z) -> Handler { using T = decltype(z); return &binary<T, T, W, F>; }));
+    operands3(d, t, t, Type::u32, by_integer(t, [](auto z) -> Handler {
+        using T = decltype(z);
+        return &binary<T, T, W, F>;
+    }));
+}
+
+template <bool Left>
+Handler shf_by(bool clamp) {
+    return clamp ? &ternary<W, W, W, W, Shf<Left, true>> : &ternary<W, W, W, W, Shf<Left, false>>;
 }
 
 void shf(Decode& d) {
     const bool left = d.word(0) == "l", clamp = d.word(1) == "clamp";
-    const Handler run = left ? (clamp ? &ternary<W, W, W, W, Shf<true, true>> : &ternary<W, W, W, W, Shf<true, false>>)
-                             : (clamp ? &ternary<W, W, W, W, Shf<false, true>> : &ternary<W, W, W, W, Shf<false, false>>);
+    const Handler run = left ? shf_by<true>(clamp) : shf_by<false>(clamp);
     operands4(d, Type::b32, Type::b32, Type::b32, Type::u32, run);
 }
 

@@ -4,8 +4,8 @@
 
 namespace emu {
 
-// Decodes of add, sub and mad that read the carry flag of each thread (In) and write it (Out). After a subtraction it is
-// the carry of a + ~b + 1, no borrow: chains cannot tell, and code that mixes both gets what the hardware gives.
+// Decodes of add, sub and mad that read the carry flag of each thread (In) and write it (Out). After a subtraction it
+// is the carry of a + ~b + 1, no borrow: chains cannot tell, and code that mixes both gets what the hardware gives.
 template <bool In, bool Out> void carry_add(Decode& d);
 template <bool In, bool Out> void carry_sub(Decode& d);
 template <bool In, bool Out> void carry_mad(Decode& d);

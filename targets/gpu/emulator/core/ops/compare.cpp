@@ -87,7 +87,8 @@ Ways ways_of(Type type, Op op, bool ftz, bool high = false) {
         case Type::f16: return ftz ? float_ways<uint16_t, CompareF16Flushed>(op) : float_ways<uint16_t, CompareF16>(op);
         case Type::bf16: return float_ways<uint16_t, CompareBf16>(op);
         case Type::f16x2:
-            if (high) return ftz ? float_ways<uint32_t, CompareF16HighFlushed>(op) : float_ways<uint32_t, CompareF16High>(op);
+            if (high && ftz) return float_ways<uint32_t, CompareF16HighFlushed>(op);
+            if (high) return float_ways<uint32_t, CompareF16High>(op);
             return ftz ? float_ways<uint32_t, CompareF16Flushed>(op) : float_ways<uint32_t, CompareF16>(op);
         default: return high ? float_ways<uint32_t, CompareBf16High>(op) : float_ways<uint32_t, CompareBf16>(op);
     }
@@ -265,7 +266,9 @@ void testp(Decode& d) {
     d.inst.d = d.predicate_dest(d.operand(0));
     d.inst.run = by_size(bytes_of(t), [](auto z) -> Handler {
         using U = std::conditional_t<sizeof(z) == 8, uint64_t, uint32_t>;
-        return [](Warp& w, const Inst& i, Mask mask) { w.put_predicate(i.d, where(w.get<U>(i.a), test<U, Which>), mask); };
+        return [](Warp& w, const Inst& i, Mask mask) {
+            w.put_predicate(i.d, where(w.get<U>(i.a), test<U, Which>), mask);
+        };
     });
 }
 

@@ -47,7 +47,7 @@ struct CompareFlushed {
 };
 
 // Floats of 16 bits are compared as the f32 of the same order: bf16 is one's high half, and f16 fits when its bits are
-// moved to where f32 has them, though with another bias. Only NaN and infinity have to be told apart from large numbers.
+// moved to where f32 has them, though with another bias. Only NaN and infinity have to be told from large numbers.
 struct Bf16 {
     static float order(uint16_t v) { return std::bit_cast<float>(uint32_t{v} << 16); }
 };
@@ -66,7 +66,8 @@ struct F16 {
 template <Op O, class Half, int High = 0>
 struct CompareHalf {
     template <class T> bool operator()(T a, T b) const {
-        return Compare<O>{}(Half::order(static_cast<uint16_t>(a >> (16 * High))), Half::order(static_cast<uint16_t>(b >> (16 * High))));
+        const auto half = [](T v) { return static_cast<uint16_t>(v >> (16 * High)); };
+        return Compare<O>{}(Half::order(half(a)), Half::order(half(b)));
     }
 };
 

@@ -11,25 +11,25 @@ using namespace integer;
 template <class F>
 void wrapping(Decode& d) {
     const Type t = d.type();
-    operands3(d, t, t, t, by_size(bytes_of(t), [](auto z) -> Handler { using T = decltype(z); return &binary<T, T, T, F>; }));
+    operands3(d, t, t, t, by_size(bytes_of(t), Binary<F>{}));
 }
 
 template <class F>
 void two(Decode& d) {
     const Type t = d.type();
-    operands3(d, t, t, t, by_integer(t, [](auto z) -> Handler { using T = decltype(z); return &binary<T, T, T, F>; }));
+    operands3(d, t, t, t, by_integer(t, Binary<F>{}));
 }
 
 template <class F>
 void three(Decode& d) {
     const Type t = d.type();
-    operands4(d, t, t, t, t, by_integer(t, [](auto z) -> Handler { using T = decltype(z); return &ternary<T, T, T, T, F>; }));
+    operands4(d, t, t, t, t, by_integer(t, Ternary<F>{}));
 }
 
 template <class F>
 void one(Decode& d) {
     const Type t = d.type();
-    operands2(d, t, t, by_integer(t, [](auto z) -> Handler { using T = decltype(z); return &unary<T, T, F>; }));
+    operands2(d, t, t, by_integer(t, Unary<F>{}));
 }
 
 /// Two of .s32, and F for nothing else.
@@ -45,13 +45,12 @@ void three_s32(Decode& d) {
 template <class F>
 void two_24(Decode& d) {
     const Type t = d.type();
-    operands3(d, t, t, t, t == Type::s32 ? &binary<int32_t, int32_t, int32_t, F> : &binary<uint32_t, uint32_t, uint32_t, F>);
+    operands3(d, t, t, t, by_integer(t, Binary<F>{}));
 }
 template <class F>
 void three_24(Decode& d) {
     const Type t = d.type();
-    operands4(d, t, t, t, t, t == Type::s32 ? &ternary<int32_t, int32_t, int32_t, int32_t, F>
-                                            : &ternary<uint32_t, uint32_t, uint32_t, uint32_t, F>);
+    operands4(d, t, t, t, t, by_integer(t, Ternary<F>{}));
 }
 
 /// Halves of 32 bits.
@@ -96,10 +95,7 @@ void mad_wide(Decode& d) {
 
 void mad_lo(Decode& d) {
     const Type t = d.type();
-    operands4(d, t, t, t, t, by_size(bytes_of(t), [](auto z) -> Handler {
-        using T = decltype(z);
-        return &ternary<T, T, T, T, Mad<MulLo>>;
-    }));
+    operands4(d, t, t, t, t, by_size(bytes_of(t), Ternary<Mad<MulLo>>{}));
 }
 
 /// A dot product's types: the result and the addend are signed if a factor is.

@@ -14,14 +14,17 @@ using Wide = std::conditional_t<
     std::conditional_t<sizeof(T) == 4, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>,
                        std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>>>;
 
+template <class T>
+Word<T> word(T v) { return static_cast<Word<T>>(v); }
+
 struct Add {
-    template <class T> T operator()(T a, T b) const { return static_cast<T>(static_cast<Word<T>>(a) + static_cast<Word<T>>(b)); }
+    template <class T> T operator()(T a, T b) const { return static_cast<T>(word(a) + word(b)); }
 };
 struct Sub {
-    template <class T> T operator()(T a, T b) const { return static_cast<T>(static_cast<Word<T>>(a) - static_cast<Word<T>>(b)); }
+    template <class T> T operator()(T a, T b) const { return static_cast<T>(word(a) - word(b)); }
 };
 struct MulLo {
-    template <class T> T operator()(T a, T b) const { return static_cast<T>(static_cast<Word<T>>(a) * static_cast<Word<T>>(b)); }
+    template <class T> T operator()(T a, T b) const { return static_cast<T>(word(a) * word(b)); }
 };
 
 template <class T>
@@ -43,7 +46,8 @@ struct Mad {
 };
 
 inline int32_t clamp32(int64_t v) {
-    return static_cast<int32_t>(std::clamp<int64_t>(v, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()));
+    using Limits = std::numeric_limits<int32_t>;
+    return static_cast<int32_t>(std::clamp<int64_t>(v, Limits::min(), Limits::max()));
 }
 struct AddSat {
     int32_t operator()(int32_t a, int32_t b) const { return clamp32(int64_t{a} + b); }
@@ -64,7 +68,9 @@ int64_t bits24(T v) {
 }
 template <int Shift>  // 0: the low 32 bits of the 48, 16: the high ones
 struct Mul24 {
-    template <class T> T operator()(T a, T b) const { return static_cast<T>(static_cast<uint64_t>(bits24(a) * bits24(b)) >> Shift); }
+    template <class T> T operator()(T a, T b) const {
+        return static_cast<T>(static_cast<uint64_t>(bits24(a) * bits24(b)) >> Shift);
+    }
 };
 
 struct Sad {
@@ -102,9 +108,13 @@ struct Halves {
 /// the rounded quotient of integers cannot reach the next integer: so it vectorizes.
 template <class U>
 U quotient(U a, U b) {
-    if constexpr (sizeof(U) == 2) return static_cast<U>(static_cast<int32_t>(static_cast<float>(a) / static_cast<float>(b)));
-    else if constexpr (sizeof(U) == 4) return static_cast<U>(static_cast<double>(a) / static_cast<double>(b));
-    else return a / b;
+    if constexpr (sizeof(U) == 8) {
+        return a / b;
+    } else {
+        using F = std::conditional_t<sizeof(U) == 2, float, double>;
+        using I = std::conditional_t<sizeof(U) == 2, int32_t, U>;
+        return static_cast<U>(static_cast<I>(static_cast<F>(a) / static_cast<F>(b)));
+    }
 }
 template <class T>
 std::make_unsigned_t<T> magnitude(T v) {
@@ -126,22 +136,27 @@ struct Rem {
     }
 };
 
+/// The bits of F's width from bit `at` on, extended as F is: by shifts, so that everything stays in 32 bits.
+template <class F>
+uint32_t field(uint32_t v, int at) {
+    constexpr int kBits = 8 * sizeof(F);
+    const uint32_t top = v << (32 - kBits - at);
+    if constexpr (std::is_signed_v<F>) return static_cast<uint32_t>(static_cast<int32_t>(top) >> (32 - kBits));
+    else return top >> (32 - kBits);
+}
 /// The sum of products of bytes and c; A and B say how the bytes extend.
 template <class A, class B>
 struct Dp4a {
     uint32_t operator()(uint32_t a, uint32_t b, uint32_t c) const {
-        for (int k = 0; k < 32; k += 8) c += static_cast<uint32_t>(static_cast<A>(a >> k) * static_cast<B>(b >> k));
-        return c;
+        return c + field<A>(a, 0) * field<B>(b, 0) + field<A>(a, 8) * field<B>(b, 8) + field<A>(a, 16) * field<B>(b, 16) +
+               field<A>(a, 24) * field<B>(b, 24);
     }
 };
 /// Halfwords of a with two bytes of b, from bit `Low` on.
 template <class A, class B, int Low>
 struct Dp2a {
     uint32_t operator()(uint32_t a, uint32_t b, uint32_t c) const {
-        for (int k = 0; k < 2; ++k) {
-            c += static_cast<uint32_t>(static_cast<A>(a >> (16 * k)) * static_cast<B>(b >> (Low + 8 * k)));
-        }
-        return c;
+        return c + field<A>(a, 0) * field<B>(b, Low) + field<A>(a, 16) * field<B>(b, Low + 8);
     }
 };
 

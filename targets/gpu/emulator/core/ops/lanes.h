@@ -10,13 +10,13 @@
 
 namespace emu {
 
-// With all lanes active a result goes straight to its register, which is the common case; GCC is told that no lane reads
-// what another writes (slots are the same or apart). Otherwise `Warp::put` merges it.
+// With all lanes active a result goes straight to its register, which is the common case; GCC is told that no lane
+// reads what another writes (slots are the same or apart). Otherwise `Warp::put` merges it.
 #define EMU_LANES(l) _Pragma("GCC ivdep") for (int l = 0; l < kLanes; ++l)
 
-/// d = f(a) for each lane. F is a stateless callable type; the loops vectorize where F inlines.
+/// d = f(a) for each lane. F is a stateless callable type; the loops vectorize where F inlines, which `flatten` sees to.
 template <class D, class A, class F>
-inline void unary(Warp& w, const Inst& i, Mask mask) {
+[[gnu::flatten]] inline void unary(Warp& w, const Inst& i, Mask mask) {
     const A* a = w.get<A>(i.a);
     if (mask == kAll) {
         D* d = w.out<D>(i.d);
@@ -29,7 +29,7 @@ inline void unary(Warp& w, const Inst& i, Mask mask) {
 }
 
 template <class D, class A, class B, class F>
-inline void binary(Warp& w, const Inst& i, Mask mask) {
+[[gnu::flatten]] inline void binary(Warp& w, const Inst& i, Mask mask) {
     const A* a = w.get<A>(i.a);
     const B* b = w.get<B>(i.b);
     if (mask == kAll) {
@@ -43,7 +43,7 @@ inline void binary(Warp& w, const Inst& i, Mask mask) {
 }
 
 template <class D, class A, class B, class C, class F>
-inline void ternary(Warp& w, const Inst& i, Mask mask) {
+[[gnu::flatten]] inline void ternary(Warp& w, const Inst& i, Mask mask) {
     const A* a = w.get<A>(i.a);
     const B* b = w.get<B>(i.b);
     const C* c = w.get<C>(i.c);

@@ -9,17 +9,13 @@ namespace {
 
 struct Bits128 { uint64_t low, high; };
 
-template <class T>
 struct Same {
-    T operator()(T v) const { return v; }
+    template <class T> T operator()(T v) const { return v; }
 };
 
 Handler copy_of(uint32_t bytes) {
     switch (bytes) {
-        case 1: return &unary<uint8_t, uint8_t, Same<uint8_t>>;
-        case 2: return &unary<uint16_t, uint16_t, Same<uint16_t>>;
-        case 4: return &unary<uint32_t, uint32_t, Same<uint32_t>>;
-        case 8: return &unary<uint64_t, uint64_t, Same<uint64_t>>;
+        case 2: case 4: case 8: return by_size(bytes, Unary<Same>{});
         default: return [](Warp& w, const Inst& i, Mask mask) {
             Bits128 d[kLanes];
             std::memcpy(d, w.get<uint8_t>(i.a), sizeof d);
@@ -107,7 +103,13 @@ void run_unpack_pair(Warp& w, const Inst& i, Mask mask) {
 }
 
 Type untyped(uint32_t bytes) {
-    return bytes == 1 ? Type::b8 : bytes == 2 ? Type::b16 : bytes == 4 ? Type::b32 : bytes == 8 ? Type::b64 : Type::b128;
+    switch (bytes) {
+        case 1: return Type::b8;
+        case 2: return Type::b16;
+        case 4: return Type::b32;
+        case 8: return Type::b64;
+        default: return Type::b128;
+    }
 }
 
 /// The parts of a vector operand, sources or destinations, of a move of `type`.
@@ -144,7 +146,9 @@ Handler by_part(uint32_t bytes) {
 template <class Part> struct Pack { static constexpr Handler run = run_pack<Part>; };
 template <class Part> struct Unpack { static constexpr Handler run = run_unpack<Part>; };
 
-bool is_vector(const Decode& d, const ast::Operand& o) { return o.kind == ast::Operand::vector || d.elements(o).size() > 1; }
+bool is_vector(const Decode& d, const ast::Operand& o) {
+    return o.kind == ast::Operand::vector || d.elements(o).size() > 1;
+}
 
 // ---- mov ------------------------------------------------------------------------------------------------------------
 
@@ -180,8 +184,8 @@ void mov(Decode& d) {
         if (parts.count == 2 && (bytes == 4 || bytes == 8)) {
             (packs ? d.inst.a : d.inst.d) = parts.slots[0] == kNone ? static_cast<Slot>(special_sink) : parts.slots[0];
             (packs ? d.inst.b : d.inst.e) = parts.slots[1] == kNone ? static_cast<Slot>(special_sink) : parts.slots[1];
-            d.inst.run = packs ? (bytes == 4 ? run_pack_pair<uint32_t, uint16_t> : run_pack_pair<uint64_t, uint32_t>)
-                               : (bytes == 4 ? run_unpack_pair<uint32_t, uint16_t> : run_unpack_pair<uint64_t, uint32_t>);
+            if (packs) d.inst.run = bytes == 4 ? run_pack_pair<uint32_t, uint16_t> : run_pack_pair<uint64_t, uint32_t>;
+            else d.inst.run = bytes == 4 ? run_unpack_pair<uint32_t, uint16_t> : run_unpack_pair<uint64_t, uint32_t>;
             return;
         }
         d.inst.run = packs ? by_part<Pack>(parts.bytes) : by_part<Unpack>(parts.bytes);
@@ -222,7 +226,9 @@ void mov_pred(Decode& d) {
     bool negated = false;
     d.inst.a = d.predicate(from, &negated);
     d.inst.n = negated;
-    d.inst.run = [](Warp& w, const Inst& i, Mask mask) { w.put_predicate(i.d, w.predicate(i.a) ^ (i.n ? kAll : 0), mask); };
+    d.inst.run = [](Warp& w, const Inst& i, Mask mask) {
+        w.put_predicate(i.d, w.predicate(i.a) ^ (i.n ? kAll : 0), mask);
+    };
 }
 
 /// mov.v2, mov.v4: element by element, all read before any is written.
@@ -234,7 +240,9 @@ struct ElementMoves {
 void run_mov_elements(Warp& w, const Inst& i, Mask mask) {
     const auto& moves = i.as<ElementMoves>();
     uint8_t values[4][8 * kLanes];
-    for (uint32_t k = 0; k < moves.count; ++k) std::memcpy(values[k], w.get<uint8_t>(moves.from[k]), moves.bytes * kLanes);
+    for (uint32_t k = 0; k < moves.count; ++k) {
+        std::memcpy(values[k], w.get<uint8_t>(moves.from[k]), moves.bytes * kLanes);
+    }
     for (uint32_t k = 0; k < moves.count; ++k) {
         for (uint32_t l = 0; l < kLanes; ++l) {
             const uint32_t at = l * moves.bytes;

@@ -35,6 +35,20 @@ Handler by_integer(Type type, F f) {
     }
 }
 
+// F of one, two or three values of a type and to it, as by_size and by_integer ask for it.
+template <class F>
+struct Unary {
+    template <class T> Handler operator()(T) const { return &unary<T, T, F>; }
+};
+template <class F>
+struct Binary {
+    template <class T> Handler operator()(T) const { return &binary<T, T, T, F>; }
+};
+template <class F>
+struct Ternary {
+    template <class T> Handler operator()(T) const { return &ternary<T, T, T, T, F>; }
+};
+
 /// d, a
 inline void operands2(Decode& d, Type to, Type from, Handler run) {
     d.expect(2, 2);

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "decode/context.h"
 #include "machine/launch.h"
 #include "ops/lanes.h"
 
@@ -88,7 +89,9 @@ uint64_t cluster_ctarank(const Warp& w, const Inst&) { return w.cta->rank; }
 uint64_t cluster_nctarank(const Warp& w, const Inst&) {
     return uint64_t{cluster(w)[0]} * cluster(w)[1] * cluster(w)[2];
 }
-uint64_t explicit_cluster(const Warp& w, const Inst& i) { return w.program->cluster[0] != 0 || cluster_nctarank(w, i) > 1; }
+uint64_t explicit_cluster(const Warp& w, const Inst& i) {
+    return w.program->cluster[0] != 0 || cluster_nctarank(w, i) > 1;
+}
 
 void read_explicit_cluster(Warp& w, const Inst& i, Mask mask) {
     w.put_predicate(i.d, explicit_cluster(w, i) ? kAll : 0, mask);
@@ -126,8 +129,9 @@ constexpr Readable kSpecials[] = {
     narrow<zero>("%tid.w"), narrow<one>("%ntid.w"), narrow<zero>("%ctaid.w"), narrow<one>("%nctaid.w"),
     narrow<warpid>("%warpid"), narrow<nwarpid>("%nwarpid"), narrow<smid>("%smid"), narrow<nsmid>("%nsmid"),
     {"%gridid", 8, 0, nullptr, read_uniform<uint32_t, one>, read_uniform<uint64_t, one>},
-    lanemask("%lanemask_eq", Lanemask::eq), lanemask("%lanemask_le", Lanemask::le), lanemask("%lanemask_lt", Lanemask::lt),
-    lanemask("%lanemask_ge", Lanemask::ge), lanemask("%lanemask_gt", Lanemask::gt),
+    lanemask("%lanemask_eq", Lanemask::eq), lanemask("%lanemask_le", Lanemask::le),
+    lanemask("%lanemask_lt", Lanemask::lt), lanemask("%lanemask_ge", Lanemask::ge),
+    lanemask("%lanemask_gt", Lanemask::gt),
     narrow<clock>("%clock"), narrow<clock_high>("%clock_hi"), wide<clock>("%clock64"),
     wide<clock>("%globaltimer"), narrow<clock>("%globaltimer_lo"), narrow<clock_high>("%globaltimer_hi"),
     narrow<zero>("%pm#", 8),
@@ -164,6 +168,7 @@ bool special_register(Decode& decode, const std::string& name, Inst& read) {
     for (const Readable& special : kSpecials) {
         int64_t imm = 0;
         if (!matches(special, name, imm)) continue;
+        if (name.rfind("%reserved_smem_offset", 0) == 0) decode.context.program.reserved_shared = true;
         read.a = special.slot;
         read.imm = imm;
         if (special.bytes == 0 || read.n == 0) {
