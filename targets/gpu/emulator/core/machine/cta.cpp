@@ -90,6 +90,15 @@ void start_cluster(Cluster& cluster, Launch& launch, Worker& worker, const uint8
         cta.shared.initialized = false;
         cta.shared.name = "shared memory";
         cta.shared.cta = &cta;
+        cta.reserved = Region{};
+        if (p.reserved_shared) {
+            cta.reserved_bytes.assign(kSharedStart + 64, 0);
+            cta.reserved.space = Space::shared;
+            cta.reserved.bytes = kSharedStart;
+            cta.reserved.host = align64(cta.reserved_bytes.data());
+            cta.reserved.name = "the system's shared memory";
+            cta.reserved.cta = &cta;
+        }
         std::fill(std::begin(cta.barriers), std::end(cta.barriers), Barrier{});
         cta.mbarriers.clear();
         if (fresh) {

@@ -39,6 +39,8 @@ struct Cta {
     std::vector<std::unique_ptr<Warp>> warps;
     std::vector<uint8_t> shared_bytes;
     Region shared;                   // offset 0 is shared address kSharedStart
+    Region reserved;                 // what lies below, where the program may use it
+    std::vector<uint8_t> reserved_bytes;
     Barrier barriers[16];
     std::map<uint64_t, uint64_t> mbarriers;  // sanitizing: offset in `shared` of those that live, phases complete
     std::vector<uint8_t> registers, local;  // of all warps

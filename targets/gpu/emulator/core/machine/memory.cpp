@@ -113,6 +113,11 @@ Checked check(Warp& w, const Inst& inst, int lane, Space named, uint64_t address
                 return r;
             }
             const uint64_t begin = (static_cast<uint64_t>(cta->rank) << kRankShift) + kSharedStart;
+            if (cta->reserved.bytes && inside(begin - kSharedStart, kSharedStart)) {
+                r.region = &cta->reserved;
+                r.host = cta->reserved.host + (within - (begin - kSharedStart));
+                break;
+            }
             if (!inside(begin, cta->shared.bytes)) {
                 r.message = text() + ", " + distance(within, bytes, begin, cta->shared.bytes, "the block's shared memory");
                 return r;

@@ -68,6 +68,7 @@ struct Program {
     uint64_t shared_bytes = 0;         // static; dynamic shared memory begins behind it, aligned to dynamic_align
     uint32_t dynamic_align = 1;
     bool dynamic_shared = false;
+    bool reserved_shared = false;      // it asks where the system's shared memory lies, and may use it (cooperative groups do)
     uint32_t local_bytes = 0;          // of a thread, calls included; recursion adds Launch::stack_bytes
     bool recursive = false;            // or calls through pointers
     uint32_t maxntid[3] = {0, 0, 0}, reqntid[3] = {0, 0, 0}, cluster[3] = {0, 0, 0};

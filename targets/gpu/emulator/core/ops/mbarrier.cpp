@@ -54,17 +54,21 @@ struct Object {
         if (region.bytes < 8 || offset > region.bytes - 8) return fault("it is out of bounds");
         return true;
     }
-    /// mbarrier.init and inval write the whole word; everything else reads one half of it, which checks that these are
-    /// ordered with it, and updates the other.
-    void tell_write() const {
+    /// The sanitizer sees mbarrier.init as a plain write, and all else as strong accesses: these do not race with each
+    /// other, and must be ordered behind the init. Half of the word is never written by them, so that each is checked.
+    void tell_init() const {
         if (w.sanitizer) w.sanitizer->access_one(w, i, lane, region, offset, 8, Access::store());
     }
     void tell_use(bool write) const {
         if (!w.sanitizer) return;
-        w.sanitizer->access_one(w, i, lane, region, offset, 4, Access::load());
+        Access use{.read = true, .order = Order::relaxed, .scope = Scope::cluster};
+        w.sanitizer->access_one(w, i, lane, region, offset, 4, use);
         if (!write) return;
-        const Access update{.read = true, .write = true, .atomic = true, .order = Order::relaxed, .scope = Scope::cluster};
-        w.sanitizer->access_one(w, i, lane, region, offset + 4, 4, update);
+        use.write = use.atomic = true;
+        w.sanitizer->access_one(w, i, lane, region, offset + 4, 4, use);
+    }
+    void tell_inval() const {
+        if (w.sanitizer) w.sanitizer->access_one(w, i, lane, region, offset, 8, {.write = true, .order = Order::relaxed, .scope = Scope::cluster});
     }
     /// An mbarrier lives there: takes it into `now`.
     bool load(bool write) {
@@ -191,7 +195,7 @@ bool mbarrier_init(Warp& w, const Inst& i, int lane, Region& region, uint64_t of
         w.sanitizer->forget(o.key());
         region.cta->mbarriers[offset] = 0;
     }
-    o.tell_write();
+    o.tell_init();
     o.now.pending = o.now.expected = count;
     o.now.valid = true;
     o.store();
@@ -211,7 +215,7 @@ bool mbarrier_inval(Warp& w, const Inst& i, int lane, Region& region, uint64_t o
         w.sanitizer->forget(o.key());
         region.cta->mbarriers.erase(offset);
     }
-    o.tell_write();
+    o.tell_inval();
     o.now = {};
     o.store();
     return true;
