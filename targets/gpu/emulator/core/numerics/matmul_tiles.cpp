@@ -149,8 +149,10 @@ void transpose16(const uint32_t* tile, uint32_t* to) {
         return o;
     }();
     const __m512i low = _mm512_loadu_si512(from), high = _mm512_loadu_si512(from + 32);
-    for (int h = 0; h < 2; ++h)
-        _mm512_storeu_si512(turned + 32 * h, _mm512_permutex2var_epi16(low, _mm512_load_si512(order.at + 32 * h), high));
+    for (int h = 0; h < 2; ++h) {
+        const __m512i from_where = _mm512_load_si512(order.at + 32 * h);
+        _mm512_storeu_si512(turned + 32 * h, _mm512_permutex2var_epi16(low, from_where, high));
+    }
 #else
     for (int r = 0; r < 8; ++r)
         for (int c = 0; c < 8; ++c) turned[8 * r + c] = from[8 * c + r];

@@ -33,7 +33,8 @@ inline Vec choose(const uint32_t* keep, Vec a, Vec b) {
     return _mm512_mask_blend_ps(_mm512_test_epi32_mask(k, k), b, a);
 }
 inline Vec canonical(Vec v) {
-    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), v, _mm512_castsi512_ps(_mm512_set1_epi32(0x7fffffff)));
+    const __m512 nan = _mm512_castsi512_ps(_mm512_set1_epi32(0x7fffffff));
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), v, nan);
 }
 #elif defined(__AVX2__) && defined(__FMA__)
 constexpr int kWidth = 8;
@@ -72,7 +73,7 @@ inline Vec canonical(Vec v) {
 }
 #endif
 
-// ---- four doubles -----------------------------------------------------------------------------------------------------
+// ---- four doubles ---------------------------------------------------------------------------------------------------
 #if defined(__AVX2__) && defined(__FMA__)
 using Four = __m256d;
 inline Four load(const double* p) { return _mm256_loadu_pd(p); }
@@ -81,7 +82,8 @@ inline Four fused(double a, Four b, Four c) { return _mm256_fmadd_pd(_mm256_set1
 /// B's tile of 8 columns of four k: the even columns' and the odd columns' k-th numbers.
 inline void turn(const double* b, Four (&even)[4], Four (&odd)[4]) {
     for (int e = 0; e < 2; ++e) {
-        const __m256d r0 = load(b + 4 * e), r1 = load(b + 8 + 4 * e), r2 = load(b + 16 + 4 * e), r3 = load(b + 24 + 4 * e);
+        const __m256d r0 = load(b + 4 * e), r1 = load(b + 8 + 4 * e);
+        const __m256d r2 = load(b + 16 + 4 * e), r3 = load(b + 24 + 4 * e);
         const __m256d low0 = _mm256_unpacklo_pd(r0, r1), high0 = _mm256_unpackhi_pd(r0, r1);
         const __m256d low1 = _mm256_unpacklo_pd(r2, r3), high1 = _mm256_unpackhi_pd(r2, r3);
         Four(&to)[4] = e == 0 ? even : odd;

@@ -107,9 +107,9 @@ void expand_sparse(const Sparsity& s, const float* stored, const uint32_t* metad
                 continue;
             }
             for (int n = 0; n < in_unit; ++n)
-                (in_unit == 1 ? place<64> : place<128>)(row(stored, 2 * q * in_unit + n), row(stored, (2 * q + 1) * in_unit + n),
-                                                        word, shift, row(a, 4 * q * in_unit + n),
-                                                        row(keep, 4 * q * in_unit + n));
+                (in_unit == 1 ? place<64> : place<128>)(
+                    row(stored, 2 * q * in_unit + n), row(stored, (2 * q + 1) * in_unit + n), word, shift,
+                    row(a, 4 * q * in_unit + n), row(keep, 4 * q * in_unit + n));
         }
     }
 }

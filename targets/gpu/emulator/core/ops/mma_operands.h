@@ -29,7 +29,7 @@ inline bool together(Warp& w, const Inst& inst, Mask mask) { return mask == kAll
 
 inline void count_flops(Warp& w, const Inst& inst, uint64_t flops) { w.worker->counters.flops[inst.pc] += flops; }
 
-// ---- structured sparsity ---------------------------------------------------------------------------------------------
+// ---- structured sparsity --------------------------------------------------------------------------------------------
 
 /// How A's elements that are there are found. Units are what the metadata's 2-bit indices count: 2 bytes, or 1.
 struct Sparsity {

@@ -1,5 +1,5 @@
-// wgmma: matrix multiplications of a warpgroup, B and perhaps A in shared memory. Each warp computes its own 16 rows when
-// it comes to the instruction; what is asynchronous about it is told to the sanitizer.
+// wgmma: matrix multiplications of a warpgroup, B and perhaps A in shared memory. Each warp computes its own 16 rows
+// when it comes to the instruction; what is asynchronous about it is told to the sanitizer.
 #include <cstring>
 #include <memory>
 
@@ -80,7 +80,8 @@ void in_flight(Warp& w, const Inst& inst, const std::vector<wgmma::Range>& range
 void run(Warp& w, const Inst& inst, Mask mask) {
     if (!mma::together(w, inst, mask)) return;
     const Wgmma& g = inst.as<Wgmma>();
-    const int first = __builtin_ctz(mask), rank = static_cast<int>(w.index % 4);
+    const int first = __builtin_ctz(mask);
+    const uint32_t rank = w.index % 4;
     std::vector<wgmma::Range> ranges;
     std::vector<wgmma::Range>* told = w.sanitizer ? &ranges : nullptr;
 
@@ -91,8 +92,7 @@ void run(Warp& w, const Inst& inst, Mask mask) {
     const int a_chunks = g.a_chunks();
     if (g.a_descriptor != kNone) {
         const wgmma::Descriptor at(w.get<uint64_t>(g.a_descriptor)[first]);
-        if (!wgmma::gather(w, inst, at, g.a_mn, static_cast<uint32_t>(2 * rank), 2, static_cast<uint32_t>(a_chunks), loaded, told))
-            return;
+        if (!wgmma::gather(w, inst, at, g.a_mn, 2 * rank, 2, static_cast<uint32_t>(a_chunks), loaded, told)) return;
         if (told) in_flight(w, inst, ranges);
         count_bulk(w, inst, Space::shared, at.start, static_cast<uint64_t>(2 * a_chunks) * 128);
         for (int i = 0; i < 2 * a_chunks; ++i) {
@@ -110,11 +110,11 @@ void run(Warp& w, const Inst& inst, Mask mask) {
 
     Panel& panel = panel_of_thread();
     const wgmma::Descriptor at(w.get<uint64_t>(g.b_descriptor)[first]);
-    if (!wgmma::gather(w, inst, at, g.b_mn, 0, static_cast<uint32_t>(g.columns), static_cast<uint32_t>(g.chunks), panel.read, told))
-        return;
+    const uint32_t columns = static_cast<uint32_t>(g.columns), chunks = static_cast<uint32_t>(g.chunks);
+    if (!wgmma::gather(w, inst, at, g.b_mn, 0, columns, chunks, panel.read, told)) return;
     if (told) in_flight(w, inst, ranges);
     // The tensor core reads B once for the four warps.
-    if (rank == 0) count_bulk(w, inst, Space::shared, at.start, static_cast<uint64_t>(g.columns * g.chunks) * 128);
+    if (rank == 0) count_bulk(w, inst, Space::shared, at.start, uint64_t{columns} * chunks * 128);
 
     const uint32_t* c[128];
     uint32_t* d[128];
@@ -159,8 +159,8 @@ bool flag(Decode& d, size_t n, const char* what) {
 
 enum class Family { half, other_float, integer, bits };
 
-/// mma_async [sp] sync aligned SHAPE ...; the types are the words from Types on. Operands: d, a, b[, metadata, selector],
-/// scale-d[, scale-a, scale-b[, trans-a][, trans-b]].
+/// mma_async [sp] sync aligned SHAPE ...; the types are the words from Types on. Operands: d, a, b[, metadata,
+/// selector], scale-d[, scale-a, scale-b[, trans-a][, trans-b]].
 template <Family F, bool Sparse, int Types>
 void decode(Decode& d) {
     const mma::Shape shape = mma::shape_of(d.word(Sparse ? 4 : 3));
@@ -255,21 +255,26 @@ void decode_wait(Decode& d) {
 constexpr const char* kHalf = "d, a, b, scale-d, imm-scale-a, imm-scale-b[, imm-trans-a], imm-trans-b";
 constexpr const char* kFloat = "d, a, b, scale-d, imm-scale-a, imm-scale-b";
 constexpr const char* kInteger = "d, a, b, scale-d";
-constexpr const char* kHalfSparse = "d, a, b, metadata, selector, scale-d, imm-scale-a, imm-scale-b[, imm-trans-a], imm-trans-b";
+constexpr const char* kHalfSparse =
+    "d, a, b, metadata, selector, scale-d, imm-scale-a, imm-scale-b[, imm-trans-a], imm-trans-b";
 constexpr const char* kFloatSparse = "d, a, b, metadata, selector, scale-d, imm-scale-a, imm-scale-b";
 constexpr const char* kIntegerSparse = "d, a, b, metadata, selector, scale-d";
 
 const Form kForms[] = {
     {"wgmma", "mma_async sync aligned " EMU_EVERY_N("k16") " f16|f32 f16 f16", kHalf, decode<Family::half, false, 4>},
     {"wgmma", "mma_async sync aligned " EMU_EVERY_N("k16") " f32 bf16 bf16", kHalf, decode<Family::half, false, 4>},
-    {"wgmma", "mma_async sync aligned " EMU_EVERY_N("k8") " f32 tf32 tf32", kFloat, decode<Family::other_float, false, 4>},
+    {"wgmma", "mma_async sync aligned " EMU_EVERY_N("k8") " f32 tf32 tf32", kFloat,
+     decode<Family::other_float, false, 4>},
     {"wgmma", "mma_async sync aligned " EMU_EVERY_N("k32") " f16|f32 e4m3|e5m2 e4m3|e5m2", kFloat,
      decode<Family::other_float, false, 4>},
     {"wgmma", "mma_async sync aligned " EMU_SOME_N("k32") " [satfinite] s32 s8|u8 s8|u8 [satfinite]", kInteger,
      decode<Family::integer, false, 5>},
-    {"wgmma", "mma_async sync aligned " EMU_SOME_N("k256") " s32 b1 b1 and popc", kInteger, decode<Family::bits, false, 4>},
-    {"wgmma", "mma_async sp sync aligned " EMU_EVERY_N("k32") " f16|f32 f16 f16", kHalfSparse, decode<Family::half, true, 5>},
-    {"wgmma", "mma_async sp sync aligned " EMU_EVERY_N("k32") " f32 bf16 bf16", kHalfSparse, decode<Family::half, true, 5>},
+    {"wgmma", "mma_async sync aligned " EMU_SOME_N("k256") " s32 b1 b1 and popc", kInteger,
+     decode<Family::bits, false, 4>},
+    {"wgmma", "mma_async sp sync aligned " EMU_EVERY_N("k32") " f16|f32 f16 f16", kHalfSparse,
+     decode<Family::half, true, 5>},
+    {"wgmma", "mma_async sp sync aligned " EMU_EVERY_N("k32") " f32 bf16 bf16", kHalfSparse,
+     decode<Family::half, true, 5>},
     {"wgmma", "mma_async sp sync aligned " EMU_EVERY_N("k16") " f32 tf32 tf32", kFloatSparse,
      decode<Family::other_float, true, 5>},
     {"wgmma", "mma_async sp sync aligned " EMU_EVERY_N("k64") " f16|f32 e4m3|e5m2 e4m3|e5m2", kFloatSparse,

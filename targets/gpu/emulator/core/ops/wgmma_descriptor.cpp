@@ -55,7 +55,8 @@ bool gather(Warp& w, const Inst& inst, const Descriptor& d, bool mn_major, uint3
                 if (a >= shared.begin && a + 16 <= shared.end()) continue;
                 w.fault(Kind::out_of_bounds, inst, 0, a,
                         "wgmma reads 16 bytes of its matrix at shared address " + std::to_string(a) +
-                            "; shared memory is " + std::to_string(shared.begin) + " to " + std::to_string(shared.end()));
+                            "; shared memory is " + std::to_string(shared.begin) + " to " +
+                            std::to_string(shared.end()));
                 return false;
             }
     }

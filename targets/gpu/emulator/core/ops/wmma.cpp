@@ -15,8 +15,10 @@ Fragment fragment_of(Decode& d, Part part, const std::string& shape, const std::
     f.part = part;
     f.rows = part == Part::b ? s.k : s.m;
     f.columns = part == Part::a ? s.k : s.n;
-    f.bits = type == "f64" ? 64 : type == "f32" || type == "s32" || type == "tf32" ? 32 : type == "f16" || type == "bf16" ? 16
-             : type == "s8" || type == "u8" ? 8 : type == "s4" || type == "u4" ? 4 : 1;
+    static constexpr struct { const char* types; int bits; } widths[] = {
+        {" f64 ", 64}, {" f32 s32 tf32 ", 32}, {" f16 bf16 ", 16}, {" s8 u8 ", 8}, {" s4 u4 ", 4}, {" b1 ", 1}};
+    for (const auto& w : widths)
+        if (std::strstr(w.types, (" " + type + " ").c_str())) f.bits = w.bits;
     const char* k = s.k == 4 ? "f64" : s.k == 8 ? "tf32" : s.k == 32 ? "s4 u4" : s.k == 128 ? "b1" : "f16 bf16 s8 u8";
     const char* sums = s.k == 4 ? "f64" : s.k == 8 ? "f32" : s.k == 16 ? "f16 f32 s32" : "s32";
     if ((" " + std::string(part == Part::c ? sums : k) + " ").find(" " + type + " ") == std::string::npos)
@@ -91,7 +93,8 @@ void run(Warp& w, const Inst& inst, Mask mask) {
         const int per = matmul::per_row(m.a_type);
         for (int j = 0; j < columns; ++j)
             for (int i = 0; i < chunks; ++i)
-                convert(w.get<uint32_t>(m.b_slots[static_cast<size_t>(m.b.tile(j, i))]), panel + (j * chunks + i) * per * 8);
+                convert(w.get<uint32_t>(m.b_slots[static_cast<size_t>(m.b.tile(j, i))]),
+                        panel + (j * chunks + i) * per * 8);
         for (int t = 0; t < m.a.blocks() / pair; ++t) {
             for (int i = 0; i < chunks; ++i)
                 for (int r = 0; r < pair; ++r)
@@ -150,6 +153,7 @@ void decode_typed(Decode& d) {
 void decode_bits(Decode& d) { finish(d, {}, d.word(7), "s32", "b1", "b1", "s32"); }
 
 #define EMU_K16 "m16n16k16|m32n8k16|m8n32k16"
+#define EMU_SPACE "[global|shared|shared::cta]"
 constexpr const char* kMma = "d, a, b, c";
 constexpr const char* kLoad = "r, [p][, stride]";
 constexpr const char* kStore = "[p], r[, stride]";
@@ -163,21 +167,21 @@ const Form kForms[] = {
     {"wmma", "mma sync aligned row col m8n8k32 s32 s4|u4 s4|u4 s32 [satfinite]", kMma, decode_typed<6>},
     {"wmma", "mma sync aligned row col m8n8k128 s32 b1 b1 s32 xor|and popc", kMma, decode_typed<6>},
     {"wmma", "mma xor|and popc sync aligned row col m8n8k128 s32 b1 b1 s32", kMma, decode_bits},
-    {"wmma", "load a|b sync aligned row|col " EMU_K16 " [global|shared|shared::cta] f16|bf16|s8|u8", kLoad, wmma::decode_load},
-    {"wmma", "load a|b sync aligned row|col m16n16k8 [global|shared|shared::cta] tf32", kLoad, wmma::decode_load},
-    {"wmma", "load a|b sync aligned row|col m8n8k4 [global|shared|shared::cta] f64", kLoad, wmma::decode_load},
-    {"wmma", "load a sync aligned row m8n8k32 [global|shared|shared::cta] s4|u4", kLoad, wmma::decode_load},
-    {"wmma", "load b sync aligned col m8n8k32 [global|shared|shared::cta] s4|u4", kLoad, wmma::decode_load},
-    {"wmma", "load a sync aligned row m8n8k128 [global|shared|shared::cta] b1", kLoad, wmma::decode_load},
-    {"wmma", "load b sync aligned col m8n8k128 [global|shared|shared::cta] b1", kLoad, wmma::decode_load},
-    {"wmma", "load c sync aligned row|col " EMU_K16 " [global|shared|shared::cta] f16|f32|s32", kLoad, wmma::decode_load},
-    {"wmma", "load c sync aligned row|col m16n16k8 [global|shared|shared::cta] f32", kLoad, wmma::decode_load},
-    {"wmma", "load c sync aligned row|col m8n8k4 [global|shared|shared::cta] f64", kLoad, wmma::decode_load},
-    {"wmma", "load c sync aligned row|col m8n8k32|m8n8k128 [global|shared|shared::cta] s32", kLoad, wmma::decode_load},
-    {"wmma", "store d sync aligned row|col " EMU_K16 " [global|shared|shared::cta] f16|f32|s32", kStore, wmma::decode_store},
-    {"wmma", "store d sync aligned row|col m16n16k8 [global|shared|shared::cta] f32", kStore, wmma::decode_store},
-    {"wmma", "store d sync aligned row|col m8n8k4 [global|shared|shared::cta] f64", kStore, wmma::decode_store},
-    {"wmma", "store d sync aligned row|col m8n8k32|m8n8k128 [global|shared|shared::cta] s32", kStore, wmma::decode_store},
+    {"wmma", "load a|b sync aligned row|col " EMU_K16 " " EMU_SPACE " f16|bf16|s8|u8", kLoad, wmma::decode_load},
+    {"wmma", "load a|b sync aligned row|col m16n16k8 " EMU_SPACE " tf32", kLoad, wmma::decode_load},
+    {"wmma", "load a|b sync aligned row|col m8n8k4 " EMU_SPACE " f64", kLoad, wmma::decode_load},
+    {"wmma", "load a sync aligned row m8n8k32 " EMU_SPACE " s4|u4", kLoad, wmma::decode_load},
+    {"wmma", "load b sync aligned col m8n8k32 " EMU_SPACE " s4|u4", kLoad, wmma::decode_load},
+    {"wmma", "load a sync aligned row m8n8k128 " EMU_SPACE " b1", kLoad, wmma::decode_load},
+    {"wmma", "load b sync aligned col m8n8k128 " EMU_SPACE " b1", kLoad, wmma::decode_load},
+    {"wmma", "load c sync aligned row|col " EMU_K16 " " EMU_SPACE " f16|f32|s32", kLoad, wmma::decode_load},
+    {"wmma", "load c sync aligned row|col m16n16k8 " EMU_SPACE " f32", kLoad, wmma::decode_load},
+    {"wmma", "load c sync aligned row|col m8n8k4 " EMU_SPACE " f64", kLoad, wmma::decode_load},
+    {"wmma", "load c sync aligned row|col m8n8k32|m8n8k128 " EMU_SPACE " s32", kLoad, wmma::decode_load},
+    {"wmma", "store d sync aligned row|col " EMU_K16 " " EMU_SPACE " f16|f32|s32", kStore, wmma::decode_store},
+    {"wmma", "store d sync aligned row|col m16n16k8 " EMU_SPACE " f32", kStore, wmma::decode_store},
+    {"wmma", "store d sync aligned row|col m8n8k4 " EMU_SPACE " f64", kStore, wmma::decode_store},
+    {"wmma", "store d sync aligned row|col m8n8k32|m8n8k128 " EMU_SPACE " s32", kStore, wmma::decode_store},
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
 // The fragments of wmma: which registers hold which tiles of 8 rows of 16 bytes.
 //
 // A's tiles go by 16 rows, then along k, then by 8 rows; B's by 8 columns, then along k, as mma's operands do for each
-// 16 by 8 of the result. Fragments of f16 have eight registers whatever they need; the tiles repeat, as on the hardware.
-// Accumulators go by 16 rows, 8 columns, 8 rows, and column within a pair.
+// 16 by 8 of the result. Fragments of f16 have eight registers whatever they need; the tiles repeat. Accumulators go by
+// 16 rows, 8 columns, 8 rows, and column within a pair.
 #pragma once
 #include "ops/mma_operands.h"
 
@@ -19,7 +19,9 @@ struct Fragment {
     Type type = Type::b32;       // of a register
 
     int blocks() const { return (part == Part::b ? columns : rows) / 8; }
-    int chunks() const { return part == Part::c ? 1 : (part == Part::b ? rows : columns) * bits / (bits == 64 ? 256 : 128); }
+    int chunks() const {
+        return part == Part::c ? 1 : (part == Part::b ? rows : columns) * bits / (bits == 64 ? 256 : 128);
+    }
     /// A and B: the register that holds a tile (of f16: the first).
     int tile(int block, int chunk) const {
         const int pair = part == Part::a && blocks() > 1 ? 2 : 1;

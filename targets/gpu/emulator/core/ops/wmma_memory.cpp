@@ -32,7 +32,8 @@ int pieces(Warp& w, const Inst& inst, Mask mask, const Access2d& m, bool write, 
                               ? static_cast<uint64_t>(m.line_bytes())
                               : uint64_t{w.get<uint32_t>(m.stride)[first]} * static_cast<uint64_t>(m.fragment.bits) / 8;
     for (int p = 0; p < count; ++p)
-        address[p] = base[first] + static_cast<uint64_t>(p / in_line) * step + static_cast<uint64_t>(p % in_line * bytes);
+        address[p] =
+            base[first] + static_cast<uint64_t>(p / in_line) * step + static_cast<uint64_t>(p % in_line * bytes);
     const Mask lanes = (count == 32 ? kAll : (1u << count) - 1) & mask;
     // Lines must be aligned as the manual says; the hardware minds only its own accesses, of elements or words.
     if (w.sanitizer && (base[first] % 16 != 0 || step % 16 != 0) && m.line_bytes() % 16 == 0)
@@ -41,9 +42,10 @@ int pieces(Warp& w, const Inst& inst, Mask mask, const Access2d& m, bool write, 
     const uint32_t align = static_cast<uint32_t>(m.fragment.bits < 8 ? 4 : m.fragment.bits / 8);
     resolve(w, inst, lanes, inst.space, address, static_cast<uint32_t>(bytes), align, write, where);
     if (where.ok != 0) {
-        count_memory(w, inst, where.ok, inst.space, address, static_cast<uint32_t>(bytes));
+        const uint32_t size = static_cast<uint32_t>(bytes);
+        count_memory(w, inst, where.ok, inst.space, address, size);
         if (w.sanitizer)
-            w.sanitizer->access(w, inst, where.ok, where, static_cast<uint32_t>(bytes), write ? Access::store() : Access::load());
+            w.sanitizer->access(w, inst, where.ok, where, size, write ? Access::store() : Access::load());
     }
     return bytes;
 }
@@ -72,7 +74,8 @@ void run_load(Warp& w, const Inst& inst, Mask mask) {
         for (int row = 0; row < f.rows; ++row)
             for (int column = 0; column < f.columns; ++column) {
                 const int slot = f.sum(row / 8, column / 8), lane = row % 8 * 4 + column % 8 / 2, odd = column & 1;
-                uint8_t* to = f.bits == 16 ? out[slot] + lane * 4 + odd * 2 : out[slot + odd] + static_cast<size_t>(lane) * size;
+                uint8_t* to = f.bits == 16 ? out[slot] + lane * 4 + odd * 2
+                                           : out[slot + odd] + static_cast<size_t>(lane) * size;
                 std::memcpy(to, matrix + place(f, row, column), element);
             }
     } else {
@@ -113,9 +116,8 @@ void run_store(Warp& w, const Inst& inst, Mask mask) {
     for (int row = 0; row < f.rows; ++row)
         for (int column = 0; column < f.columns; ++column) {
             const int slot = f.sum(row / 8, column / 8), lane = row % 8 * 4 + column % 8 / 2, odd = column & 1;
-            const uint8_t* from = f.bits == 16
-                                      ? w.get<uint8_t>(m.slots[static_cast<size_t>(slot)]) + lane * 4 + odd * 2
-                                      : w.get<uint8_t>(m.slots[static_cast<size_t>(slot + odd)]) + static_cast<size_t>(lane) * size;
+            const uint8_t* from = w.get<uint8_t>(m.slots[static_cast<size_t>(f.bits == 16 ? slot : slot + odd)]);
+            from += f.bits == 16 ? static_cast<size_t>(lane * 4 + odd * 2) : static_cast<size_t>(lane) * size;
             std::memcpy(matrix + place(f, row, column), from, element);
         }
     Resolved where;
@@ -131,7 +133,8 @@ void decode(Decode& d, bool store) {
     m.fragment = fragment_of(d, part == "a" ? Part::a : part == "b" ? Part::b : Part::c, d.word(5), d.word(7));
     m.fragment.column_major = d.word(4) == "col";
     const std::string& space = d.word(6);
-    d.inst.space = d.address(store ? 0 : 1, space.empty() ? Space::generic : space == "global" ? Space::global : Space::shared);
+    const Space named = space.empty() ? Space::generic : space == "global" ? Space::global : Space::shared;
+    d.inst.space = d.address(store ? 0 : 1, named);
     if (d.operands() == 3) m.stride = d.source(2, Type::b32);
     const size_t count = static_cast<size_t>(m.fragment.registers);
     m.slots = store ? mma::sources(d, 1, count, m.fragment.type) : mma::dests(d, 0, count, m.fragment.type);
