@@ -38,13 +38,11 @@ inline float mul(float a, float b) {
     return narrow<R>(static_cast<double>(a) * static_cast<double>(b));  // exact
 }
 
-/// A double rounded to an odd last bit: `high` with `low` left out.
+/// A double rounded to an odd last bit: `high` with `low` left out. It is not 0 where low is not.
 inline double odd(TwoSum sum) {
     const uint64_t u = bits(sum.high);
-    const bool inexact = (sum.low > 0) | (sum.low < 0);
-    const bool away = (sum.low > 0) == ((u >> 63) == 0);
-    const uint64_t moved = away ? u + 1 : u - 1;   // high is not 0 where low is not
-    return real(inexact & ((u & 1) == 0) ? moved : u);
+    const uint64_t inward = (bits(sum.low) ^ u) >> 63;
+    return real(u + ((1u - 2u * inward) & (0u - (counts(sum.low) & ~u & 1u))));
 }
 
 template <Round R>

@@ -14,12 +14,22 @@ using Wide = unsigned __int128;
 
 inline double quiet(double x) { return real(bits(x) | 0x0008000000000000u); }
 
-inline double with_nan(double result, double a) { return result != result ? (a != a ? quiet(a) : real(kNan64)) : result; }
-inline double with_nan(double result, double a, double b) {
-    return result != result ? (a != a ? quiet(a) : b != b ? quiet(b) : real(kNan64)) : result;
+/// All ones where x is NaN, and a select by that: as `less` and `pick` of rounding.h.
+inline uint64_t nan_mask(double x) { return 0u - ((0x7ff0000000000000u - (bits(x) & 0x7fffffffffffffffu)) >> 63); }
+inline uint64_t quiet_if(double x, uint64_t otherwise) {
+    const uint64_t mask = nan_mask(x);
+    return (bits(quiet(x)) & mask) | (otherwise & ~mask);
 }
+inline double result_or(double result, uint64_t nan) {
+    const uint64_t mask = nan_mask(result);
+    return real((nan & mask) | (bits(result) & ~mask));
+}
+
+/// The result, or the NaN for it.
+inline double with_nan(double result, double a) { return result_or(result, quiet_if(a, kNan64)); }
+inline double with_nan(double result, double a, double b) { return result_or(result, quiet_if(a, quiet_if(b, kNan64))); }
 inline double with_nan(double result, double a, double b, double c) {
-    return result != result ? (a != a ? quiet(a) : b != b ? quiet(b) : c != c ? quiet(c) : real(kNan64)) : result;
+    return result_or(result, quiet_if(a, quiet_if(b, quiet_if(c, kNan64))));
 }
 
 /// (-1)^negative * magnitude * 2^exponent; the last bit of `magnitude` may stand for everything below it.

@@ -5,6 +5,8 @@
 // NaN: f16 and bf16 0x7fff, tf32 0x7fffffff, e4m3 and e5m2 0x7f, ue8m0 0xff; the formats without NaN take their largest
 // positive number. Decoders give 0x7fffffff for every NaN.
 #pragma once
+#include <algorithm>
+
 #include "numerics/rounding.h"
 
 namespace emu::num {
@@ -37,40 +39,34 @@ constexpr Format kF16{5, 10, Top::ieee, 0x7fff}, kBf16{8, 7, Top::ieee, 0x7fff},
 template <Format F, Round R = Round::rn, bool Saturate = false>
 inline uint32_t encode(float x) {
     constexpr int drop = 23 - F.mantissa;
-    const uint32_t u = bits(x), magnitude = u & 0x7fffffffu;
-    const bool negative = (u >> 31) != 0;
+    constexpr int low = 127 - F.bias() + 1;                     // the f32 exponent of the least normal number
+    const uint32_t u = bits(x), magnitude = u & 0x7fffffffu, negative = 0u - (u >> 31);
     // In the format's own exponent, subnormals shifted so that their last place is the last place of the result.
-    const int32_t e = static_cast<int32_t>(magnitude >> 23);
-    const int32_t effective = e > 1 ? e : 1;
-    constexpr int32_t low = 127 - F.bias() + 1;                 // the f32 exponent of the least normal number
-    const int32_t under = effective < low ? low - effective : 0;
-    const uint32_t shift = static_cast<uint32_t>(drop + (under < 25 - drop ? under : 25 - drop));
-    const uint32_t significand = (magnitude & 0x7fffffu) | (e != 0 ? 0x800000u : 0u);
-    const uint32_t full = under > 0 ? significand : magnitude - (static_cast<uint32_t>(low - 1) << 23);
-    uint32_t code = full >> shift;
-    const uint32_t rest = full & ((1u << shift) - 1), half = 1u << (shift - 1);
-    bool up;
-    if constexpr (R == Round::rn) up = (rest > half) | ((rest == half) & ((code & 1) != 0));
-    else if constexpr (R == Round::rna) up = rest >= half;
-    else if constexpr (R == Round::rm) up = negative & (rest != 0);
-    else if constexpr (R == Round::rp) up = !negative & (rest != 0);
-    else up = false;
-    code += up ? 1u : 0u;
+    const int e = static_cast<int>(magnitude >> 23), effective = std::max(e, 1);
+    const uint32_t shift = static_cast<uint32_t>(drop + std::min(std::max(low - effective, 0), 25 - drop));
+    const uint32_t significand = (magnitude & 0x7fffffu) + (static_cast<uint32_t>(std::min(e, 1)) << 23);
+    const uint32_t full = pick(less(static_cast<uint32_t>(effective), low), significand, magnitude - (static_cast<uint32_t>(low - 1) << 23));
+    const uint32_t half = 1u << (shift - 1), below = half + half - 1;
+    uint32_t code;
+    if constexpr (R == Round::rn) code = (full + (half - 1) + (full >> shift & 1u)) >> shift;
+    else if constexpr (R == Round::rna) code = (full + half) >> shift;
+    else if constexpr (R == Round::rm) code = (full + (below & negative)) >> shift;
+    else if constexpr (R == Round::rp) code = (full + (below & ~negative)) >> shift;
+    else code = full >> shift;
     uint32_t over;                                              // what replaces codes beyond the largest number
     if constexpr (Saturate) {
         over = F.largest();
     } else if constexpr (F.top == Top::ieee) {
-        bool to_largest = false;
-        if constexpr (R == Round::rz) to_largest = true;
-        if constexpr (R == Round::rm) to_largest = !negative;
+        uint32_t to_largest = 0;
+        if constexpr (R == Round::rz) to_largest = ~0u;
+        if constexpr (R == Round::rm) to_largest = ~negative;
         if constexpr (R == Round::rp) to_largest = negative;
-        over = to_largest & (magnitude < 0x7f800000u) ? F.largest() : F.infinity();
+        over = pick(to_largest & less(magnitude, 0x7f800000u), F.largest(), F.infinity());
     } else {
         over = F.nan;
     }
-    code = code > F.largest() ? over : code;
-    code |= negative ? F.sign() : 0u;
-    return magnitude > 0x7f800000u ? F.nan : code;
+    code = pick(less(F.largest(), code), over, code) | (negative & F.sign());
+    return pick(less(0x7f800000u, magnitude), F.nan, code);
 }
 
 /// The format's code (its low bits; higher ones are ignored) as f32: exact.
@@ -80,10 +76,10 @@ inline float decode(uint32_t code) {
     const uint32_t sign = (code & F.sign()) << (31 - F.exponent - F.mantissa);
     uint32_t u = magnitude << (23 - F.mantissa);
     if constexpr (F.exponent < 8) u = bits(real(u) * real(static_cast<uint32_t>(254 - F.bias()) << 23));  // * 2^(127 - bias)
-    if constexpr (F.top == Top::ieee) u = magnitude >= F.infinity() ? 0x7f800000u : u;
+    if constexpr (F.top == Top::ieee) u = pick(less(magnitude, F.infinity()), u, 0x7f800000u);
     u |= sign;
-    if constexpr (F.top == Top::ieee) u = magnitude > F.infinity() ? kNan32 : u;
-    if constexpr (F.top == Top::nan) u = magnitude > F.largest() ? kNan32 : u;
+    if constexpr (F.top == Top::ieee) u = pick(less(F.infinity(), magnitude), kNan32, u);
+    if constexpr (F.top == Top::nan) u = pick(less(F.largest(), magnitude), kNan32, u);
     return real(u);
 }
 
@@ -101,15 +97,14 @@ inline uint16_t f32_to_f16(float x) {
     const uint32_t u = bits(x), magnitude = u & 0x7fffffffu;
     const uint32_t tiny = bits(real(magnitude) + 0.5f) - 0x3f000000u;         // 0.5's last place is 2^-24
     const uint32_t normal = (magnitude - (112u << 23) + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
-    uint32_t code = magnitude < 0x38800000u ? tiny : normal;
-    code = magnitude >= 0x47800000u ? 0x7c00u : code;
-    code |= (u >> 16) & 0x8000u;
-    return static_cast<uint16_t>(magnitude > 0x7f800000u ? 0x7fffu : code);
+    uint32_t code = pick(less(magnitude, 0x38800000u), tiny, normal);
+    code = pick(less(magnitude, 0x47800000u), code, 0x7c00u) | ((u >> 16) & 0x8000u);
+    return static_cast<uint16_t>(pick(less(0x7f800000u, magnitude), 0x7fffu, code));
 }
 inline uint16_t f32_to_bf16(float x) {
     const uint32_t u = bits(x);
     const uint32_t code = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
-    return static_cast<uint16_t>((u & 0x7fffffffu) > 0x7f800000u ? 0x7fffu : code);
+    return static_cast<uint16_t>(pick(less(0x7f800000u, u & 0x7fffffffu), 0x7fffu, code));
 }
 template <Round R = Round::rn>
 inline uint8_t f32_to_e4m3(float x) { return static_cast<uint8_t>(encode<kE4m3, R, true>(x)); }  // satfinite
@@ -119,8 +114,7 @@ inline uint8_t f32_to_e5m2(float x) { return static_cast<uint8_t>(encode<kE5m2, 
 /// tf32 is an f32 of which only the upper 19 bits count; the result's low 13 bits are zero but for NaN.
 template <Round R, bool Saturate = false>
 inline uint32_t f32_to_tf32(float x) {
-    const uint32_t u = encode<kTf32, R, Saturate>(x) << 13;
-    return is_nan(x) ? kNan32 : u;
+    return pick(less(0x7f800000u, bits(x) & 0x7fffffffu), kNan32, encode<kTf32, R, Saturate>(x) << 13);
 }
 /// What the matrix units read of a .tf32 operand.
 inline float tf32_to_f32(uint32_t u) { return real(u & 0xffffe000u); }
@@ -134,11 +128,10 @@ inline uint8_t f32_to_ue8m0(float x) {
     uint32_t code = magnitude >> 23;
     if constexpr (R == Round::rp) {
         // A subnormal above 2^-127 (code 0) rounds up to 2^-126.
-        const bool up = code > 0 ? (magnitude & 0x7fffffu) != 0 : magnitude > 0x400000u;
-        code += up ? 1u : 0u;
+        code = (magnitude + pick(less(0u, code), 0x7fffffu, 0x3fffffu)) >> 23;
     }
-    code = code > 0xfeu ? (Saturate ? 0xfeu : 0xffu) : code;
-    return static_cast<uint8_t>(magnitude > 0x7f800000u ? 0xffu : code);
+    code = std::min(code, Saturate ? 0xfeu : 0xffu);
+    return static_cast<uint8_t>(pick(less(0x7f800000u, magnitude), 0xffu, code));
 }
 inline float ue8m0_to_f32(uint8_t v) {
     const uint32_t u = v == 0 ? 0x400000u : static_cast<uint32_t>(v) << 23;

@@ -21,6 +21,11 @@ inline double real(uint64_t u) { return std::bit_cast<double>(u); }
 inline bool is_nan(float x) { return (bits(x) & 0x7fffffffu) > 0x7f800000u; }
 inline bool is_nan(double x) { return (bits(x) & 0x7fffffffffffffffu) > 0x7ff0000000000000u; }
 
+/// All ones where a < b, of numbers below 2^31. With `pick` a select that GCC leaves one: of some ternaries it makes
+/// branches, and a loop with a branch does not vectorize.
+inline uint32_t less(uint32_t a, uint32_t b) { return static_cast<uint32_t>(static_cast<int32_t>(a - b) >> 31); }
+inline uint32_t pick(uint32_t mask, uint32_t a, uint32_t b) { return (a & mask) | (b & ~mask); }
+
 /// The result with NaN made the canonical one.
 inline float canonical(float x) { return x != x ? real(kNan32) : x; }
 
@@ -67,14 +72,25 @@ inline float narrow(double x) {
     return settle<R>(near, x - static_cast<double>(near));  // exact; inf - inf is NaN: neither above nor below
 }
 
+/// 1 if x is a number but zero, else 0.
+inline uint32_t counts(float x) {
+    const uint32_t m = bits(x) & 0x7fffffffu;
+    return ((0u - m) & ~(0x7f800000u - m)) >> 31;
+}
+inline uint64_t counts(double x) {
+    const uint64_t m = bits(x) & 0x7fffffffffffffffu;
+    return ((0u - m) & ~(0x7ff0000000000000u - m)) >> 63;
+}
+
 /// The double rounded to a float with an odd last bit where it is inexact: a second rounding to at most 22 bits, in
 /// any mode, then gives what one rounding of `x` would.
 inline float narrow_odd(double x) {
     const float near = static_cast<float>(x);
     const double rest = x - static_cast<double>(near);
     const uint32_t u = bits(near);
-    const bool inexact = (rest > 0) | (rest < 0);
-    return real(inexact & ((u & 1u) == 0) ? neighbour(u, rest > 0) : u);
+    const uint32_t inward = (static_cast<uint32_t>(bits(rest) >> 32) ^ u) >> 31;
+    const uint32_t step = (1u - 2u * inward) & (0u - (static_cast<uint32_t>(counts(rest)) & ~u & 1u));
+    return real(u + step);
 }
 
 }  // namespace emu::num

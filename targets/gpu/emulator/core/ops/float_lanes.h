@@ -49,14 +49,18 @@ inline auto with_bool(bool b, F f) {
 /// Writes registers of type W that are given as the numbers in them.
 template <class W, class T>
 inline void put_as(Warp& w, Slot slot, const T* values, Mask mask) {
-    W packed[kLanes];
-    std::memcpy(packed, values, sizeof packed);
-    w.put(slot, packed, mask);
+    if (mask == kAll) {
+        std::memcpy(w.out<W>(slot), values, kLanes * sizeof(W));
+    } else {
+        W packed[kLanes];
+        std::memcpy(packed, values, sizeof packed);
+        w.put(slot, packed, mask);
+    }
 }
 
 // As unary, binary and ternary of lanes.h, over registers W that hold sizeof(W) / sizeof(T) numbers T.
 template <class W, class T, class F>
-inline void packed_unary(Warp& w, const Inst& i, Mask mask) {
+[[gnu::flatten]] inline void packed_unary(Warp& w, const Inst& i, Mask mask) {
     constexpr int n = kLanes * static_cast<int>(sizeof(W) / sizeof(T));
     const T* a = w.get<T>(i.a);
     T d[n];
@@ -64,7 +68,7 @@ inline void packed_unary(Warp& w, const Inst& i, Mask mask) {
     put_as<W>(w, i.d, d, mask);
 }
 template <class W, class T, class F>
-inline void packed_binary(Warp& w, const Inst& i, Mask mask) {
+[[gnu::flatten]] inline void packed_binary(Warp& w, const Inst& i, Mask mask) {
     constexpr int n = kLanes * static_cast<int>(sizeof(W) / sizeof(T));
     const T *a = w.get<T>(i.a), *b = w.get<T>(i.b);
     T d[n];
@@ -72,7 +76,7 @@ inline void packed_binary(Warp& w, const Inst& i, Mask mask) {
     put_as<W>(w, i.d, d, mask);
 }
 template <class W, class T, class F>
-inline void packed_ternary(Warp& w, const Inst& i, Mask mask) {
+[[gnu::flatten]] inline void packed_ternary(Warp& w, const Inst& i, Mask mask) {
     constexpr int n = kLanes * static_cast<int>(sizeof(W) / sizeof(T));
     const T *a = w.get<T>(i.a), *b = w.get<T>(i.b), *c = w.get<T>(i.c);
     T d[n];

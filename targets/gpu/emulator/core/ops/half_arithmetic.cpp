@@ -4,51 +4,34 @@
 namespace emu {
 namespace {
 
-template <bool Bf16, Finish F>
-struct Add {
-    uint16_t operator()(uint16_t a, uint16_t b) const {
-        return given_half<Bf16, F>(num::widen<Bf16>(taken_half<F>(a)) + num::widen<Bf16>(taken_half<F>(b)));
-    }
-};
-template <bool Bf16, Finish F>
-struct Sub {
-    uint16_t operator()(uint16_t a, uint16_t b) const {
-        return given_half<Bf16, F>(num::widen<Bf16>(taken_half<F>(a)) - num::widen<Bf16>(taken_half<F>(b)));
-    }
-};
-template <bool Bf16, Finish F>
-struct Mul {
-    uint16_t operator()(uint16_t a, uint16_t b) const {
-        return given_half<Bf16, F>(num::widen<Bf16>(taken_half<F>(a)) * num::widen<Bf16>(taken_half<F>(b)));
-    }
-};
-template <bool Bf16, Finish F>
-struct Fma {
-    uint16_t operator()(uint16_t a, uint16_t b, uint16_t c) const {
-        return given_half<Bf16, F>(num::fma_wide<Bf16>(taken_half<F>(a), taken_half<F>(b), taken_half<F>(c)));
-    }
-};
+struct Add { float operator()(float a, float b) const { return a + b; } };
+struct Sub { float operator()(float a, float b) const { return a - b; } };
+struct Mul { float operator()(float a, float b) const { return a * b; } };
+template <bool Bf16>
+struct Fma { float operator()(float a, float b, float c) const { return num::fma_wide<Bf16>(a, b, c); } };
 
-template <template <bool, Finish> class Op>
+template <class Op>
 Handler choose2(bool bf16, Finish finish, bool two) {
-    if (bf16) return half_binary<Op<true, Finish::none>>(two);
+    if (bf16) return half_binary<true, Finish::none, Op>(two);
     switch (finish) {
-        case Finish::ftz: return half_binary<Op<false, Finish::ftz>>(two);
-        case Finish::sat: return half_binary<Op<false, Finish::sat>>(two);
-        case Finish::ftz_sat: return half_binary<Op<false, Finish::ftz_sat>>(two);
-        default: return half_binary<Op<false, Finish::none>>(two);
+        case Finish::ftz: return half_binary<false, Finish::ftz, Op>(two);
+        case Finish::sat: return half_binary<false, Finish::sat, Op>(two);
+        case Finish::ftz_sat: return half_binary<false, Finish::ftz_sat, Op>(two);
+        default: return half_binary<false, Finish::none, Op>(two);
     }
 }
 
 Handler choose_fma(bool bf16, Finish finish, bool two) {
-    if (bf16) return finish == Finish::relu ? half_ternary<Fma<true, Finish::relu>>(two) : half_ternary<Fma<true, Finish::none>>(two);
+    if (bf16 && finish == Finish::relu) return half_ternary<true, Finish::relu, Fma<true>>(two);
+    if (bf16) return half_ternary<true, Finish::none, Fma<true>>(two);
+    using F = Fma<false>;
     switch (finish) {
-        case Finish::ftz: return half_ternary<Fma<false, Finish::ftz>>(two);
-        case Finish::sat: return half_ternary<Fma<false, Finish::sat>>(two);
-        case Finish::ftz_sat: return half_ternary<Fma<false, Finish::ftz_sat>>(two);
-        case Finish::relu: return half_ternary<Fma<false, Finish::relu>>(two);
-        case Finish::ftz_relu: return half_ternary<Fma<false, Finish::ftz_relu>>(two);
-        default: return half_ternary<Fma<false, Finish::none>>(two);
+        case Finish::ftz: return half_ternary<false, Finish::ftz, F>(two);
+        case Finish::sat: return half_ternary<false, Finish::sat, F>(two);
+        case Finish::ftz_sat: return half_ternary<false, Finish::ftz_sat, F>(two);
+        case Finish::relu: return half_ternary<false, Finish::relu, F>(two);
+        case Finish::ftz_relu: return half_ternary<false, Finish::ftz_relu, F>(two);
+        default: return half_ternary<false, Finish::none, F>(two);
     }
 }
 

@@ -29,13 +29,54 @@ inline uint16_t given_half(float x) {
     return flushes(F) ? num::flush_half(h) : h;
 }
 
-/// One instruction for a register of one half or of two.
-template <class F>
-inline Handler half_unary(bool two) { return two ? packed_unary<uint32_t, uint16_t, F> : packed_unary<uint16_t, uint16_t, F>; }
-template <class F>
-inline Handler half_binary(bool two) { return two ? packed_binary<uint32_t, uint16_t, F> : packed_binary<uint16_t, uint16_t, F>; }
-template <class F>
-inline Handler half_ternary(bool two) { return two ? packed_ternary<uint32_t, uint16_t, F> : packed_ternary<uint16_t, uint16_t, F>; }
+// An instruction W registers wide, one half or two: halves to floats, the operation on floats, floats to halves. These
+// are loops of their own because each of them vectorizes, which one loop over both widths does not.
+template <class W>
+constexpr int kHalves = kLanes * static_cast<int>(sizeof(W) / 2);
+
+template <bool Bf16, Finish F, int N>
+inline void widen_lanes(const uint16_t* from, float* to) {
+    for (int l = 0; l < N; ++l) to[l] = num::widen_raw<Bf16>(taken_half<F>(from[l]));
+}
+template <class W, bool Bf16, Finish F>
+inline void give_lanes(Warp& w, const Inst& i, const float* from, Mask mask) {
+    uint16_t d[kHalves<W>];
+    for (int l = 0; l < kHalves<W>; ++l) d[l] = given_half<Bf16, F>(from[l]);
+    put_as<W>(w, i.d, d, mask);
+}
+
+template <class W, bool Bf16, Finish F, class Op>
+[[gnu::flatten]] void run_half1(Warp& w, const Inst& i, Mask mask) {
+    float a[kHalves<W>];
+    widen_lanes<Bf16, F, kHalves<W>>(w.get<uint16_t>(i.a), a);
+    for (int l = 0; l < kHalves<W>; ++l) a[l] = Op{}(a[l]);
+    give_lanes<W, Bf16, F>(w, i, a, mask);
+}
+template <class W, bool Bf16, Finish F, class Op>
+[[gnu::flatten]] void run_half2(Warp& w, const Inst& i, Mask mask) {
+    float a[kHalves<W>], b[kHalves<W>];
+    widen_lanes<Bf16, F, kHalves<W>>(w.get<uint16_t>(i.a), a);
+    widen_lanes<Bf16, F, kHalves<W>>(w.get<uint16_t>(i.b), b);
+    for (int l = 0; l < kHalves<W>; ++l) a[l] = Op{}(a[l], b[l]);
+    give_lanes<W, Bf16, F>(w, i, a, mask);
+}
+template <class W, bool Bf16, Finish F, class Op>
+[[gnu::flatten]] void run_half3(Warp& w, const Inst& i, Mask mask) {
+    float a[kHalves<W>], b[kHalves<W>], c[kHalves<W>];
+    widen_lanes<Bf16, F, kHalves<W>>(w.get<uint16_t>(i.a), a);
+    widen_lanes<Bf16, F, kHalves<W>>(w.get<uint16_t>(i.b), b);
+    widen_lanes<Bf16, F, kHalves<W>>(w.get<uint16_t>(i.c), c);
+    for (int l = 0; l < kHalves<W>; ++l) a[l] = Op{}(a[l], b[l], c[l]);
+    give_lanes<W, Bf16, F>(w, i, a, mask);
+}
+
+/// The handlers of an operation on floats, for registers of one half or of two.
+template <bool Bf16, Finish F, class Op>
+inline Handler half_unary(bool two) { return two ? run_half1<uint32_t, Bf16, F, Op> : run_half1<uint16_t, Bf16, F, Op>; }
+template <bool Bf16, Finish F, class Op>
+inline Handler half_binary(bool two) { return two ? run_half2<uint32_t, Bf16, F, Op> : run_half2<uint16_t, Bf16, F, Op>; }
+template <bool Bf16, Finish F, class Op>
+inline Handler half_ternary(bool two) { return two ? run_half3<uint32_t, Bf16, F, Op> : run_half3<uint16_t, Bf16, F, Op>; }
 
 inline bool is_bf16(Type t) { return t == Type::bf16 || t == Type::bf16x2; }
 inline bool is_pair(Type t) { return t == Type::f16x2 || t == Type::bf16x2; }

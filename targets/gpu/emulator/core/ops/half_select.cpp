@@ -5,30 +5,19 @@
 namespace emu {
 namespace {
 
-template <bool Bf16, bool Max, bool Ftz, bool NaN, bool Xorsign>
-struct Select {
-    static constexpr Finish F = Ftz ? Finish::ftz : Finish::none;
-    static float operand(uint16_t h) {
-        h = taken_half<F>(h);
-        // The sign of a NaN counts for xorsign, so the bits are kept.
-        return Bf16 ? num::real(static_cast<uint32_t>(h) << 16)
-                    : num::real(num::bits(num::f16_to_f32(h)) | static_cast<uint32_t>(h & 0x8000u) << 16);
-    }
-    uint16_t operator()(uint16_t a, uint16_t b) const {
-        return num::shorten<Bf16>(num::select<Max, NaN, Xorsign>(operand(a), operand(b)));
-    }
-};
+template <bool Max, bool NaN, bool Xorsign>
+struct Select { float operator()(float a, float b) const { return num::select<Max, NaN, Xorsign>(a, b); } };
 
 template <bool Bf16>
 Handler choose(bool max, bool ftz, bool nan, bool xorsign, bool two) {
     return with_bool(max, [=](auto m) {
         return with_bool(nan, [=](auto n) {
             return with_bool(xorsign, [=](auto x) {
-                constexpr bool M = decltype(m)::value, N = decltype(n)::value, X = decltype(x)::value;
+                using Op = Select<decltype(m)::value, decltype(n)::value, decltype(x)::value>;
                 if constexpr (!Bf16) {
-                    if (ftz) return half_binary<Select<Bf16, M, true, N, X>>(two);
+                    if (ftz) return half_binary<Bf16, Finish::ftz, Op>(two);
                 }
-                return half_binary<Select<Bf16, M, false, N, X>>(two);
+                return half_binary<Bf16, Finish::none, Op>(two);
             });
         });
     });
@@ -43,6 +32,9 @@ struct Sign {
         return (h & 0x7fffu) > infinity ? 0x7fff : r;
     }
 };
+
+template <class F>
+Handler sign_handler(bool two) { return two ? packed_unary<uint32_t, uint16_t, F> : packed_unary<uint16_t, uint16_t, F>; }
 
 }  // namespace
 
@@ -60,8 +52,8 @@ void decode_half_sign(Decode& d) {
     const bool neg = d.source_text.opcode == "neg", two = is_pair(type), ftz = d.has("ftz");
     d.inst.run = with_bool(neg, [=](auto n) {
         constexpr bool N = decltype(n)::value;
-        if (is_bf16(type)) return half_unary<Sign<true, N, false>>(two);
-        return ftz ? half_unary<Sign<false, N, true>>(two) : half_unary<Sign<false, N, false>>(two);
+        if (is_bf16(type)) return sign_handler<Sign<true, N, false>>(two);
+        return ftz ? sign_handler<Sign<false, N, true>>(two) : sign_handler<Sign<false, N, false>>(two);
     });
 }
 

@@ -8,15 +8,12 @@ namespace {
 
 template <bool Bf16>
 struct Ex2 {
-    uint16_t operator()(uint16_t a) const {
-        const float r = num::exp2_approx(num::widen<Bf16>(a));
-        return num::shorten<Bf16>(Bf16 ? num::flush(r) : r);  // the form of bf16 is ex2.approx.ftz
+    float operator()(float a) const {
+        const float r = num::exp2_approx(a);
+        return Bf16 ? num::flush(r) : r;  // the form of bf16 is ex2.approx.ftz
     }
 };
-template <bool Bf16>
-struct Tanh {
-    uint16_t operator()(uint16_t a) const { return num::shorten<Bf16>(num::tanh_approx(num::widen<Bf16>(a))); }
-};
+struct Tanh { float operator()(float a) const { return num::tanh_approx(a); } };
 
 }  // namespace
 
@@ -24,8 +21,12 @@ void decode_half_approx(Decode& d) {
     const Type type = d.type();
     operands_of(d, type, 1);
     const bool two = is_pair(type);
-    if (d.source_text.opcode == "ex2") d.inst.run = is_bf16(type) ? half_unary<Ex2<true>>(two) : half_unary<Ex2<false>>(two);
-    else d.inst.run = is_bf16(type) ? half_unary<Tanh<true>>(two) : half_unary<Tanh<false>>(two);
+    const bool bf16 = is_bf16(type);
+    if (d.source_text.opcode == "ex2") {
+        d.inst.run = bf16 ? half_unary<true, Finish::none, Ex2<true>>(two) : half_unary<false, Finish::none, Ex2<false>>(two);
+    } else {
+        d.inst.run = bf16 ? half_unary<true, Finish::none, Tanh>(two) : half_unary<false, Finish::none, Tanh>(two);
+    }
 }
 
 }  // namespace emu
