@@ -1,7 +1,8 @@
-// Counting of memory requests. Consecutive and uniform requests have closed forms, and requests in rising order one pass;
-// the rest compares each lane with all before it, by rotations that vectorize.
+// Counting of memory requests. Consecutive and uniform ones have closed forms, see count_flat(); the rest counts what is
+// distinct.
 #include "machine/memory_count.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "machine/memory_paths.h"
@@ -9,27 +10,44 @@
 namespace emu {
 namespace {
 
-/// For each lane of the mask: does an earlier lane of it have the same key? Lanes outside have any key. Keys are below
-/// 2^32 - 1.
-void repeats(Mask mask, const uint32_t* key, uint32_t* repeated) {
-    uint32_t padded[2 * kLanes];
-    for (int l = 0; l < kLanes; ++l) {
-        padded[l] = 0xffffffffu;
-        padded[kLanes + l] = (mask >> l & 1) ? key[l] : 0xffffffffu;
-        repeated[l] = 0;
+constexpr uint32_t kSlotBits = 13, kSlots = 1u << kSlotBits;  // many more than lanes: keys rarely meet
+
+/// Calls visit(lane, is_first) for the lanes of the mask in order: is it the first with its key? Returns how many are.
+template <class Visit>
+inline uint32_t each_first(Mask mask, const uint64_t* key, Visit visit) {
+    // A hash table that is empty between calls: 1 + the place in `known`, 0 if free.
+    static thread_local uint8_t table[kSlots];
+    uint8_t* const slots = table;
+    uint64_t known[kLanes + 1];
+    uint32_t used[kLanes + 1], n = 0;
+    for (Mask rest = mask; rest != 0; rest &= rest - 1) {
+        const int l = std::countr_zero(rest);
+        const uint64_t own = key[l];
+        auto slot = static_cast<uint32_t>((own * 0x9e3779b97f4a7c15ull) >> (64 - kSlotBits));
+        uint32_t place = slots[slot];
+        while (place != 0 && known[place] != own) {
+            slot = (slot + 1) & (kSlots - 1);
+            place = slots[slot];
+        }
+        // Without branches on whether it is the first: none could be predicted.
+        const uint32_t first = place == 0 ? 1 : 0;
+        n += first;
+        place |= n & (0u - first);
+        slots[slot] = static_cast<uint8_t>(place);
+        known[place] = own;
+        used[place] = slot;
+        visit(l, first);
     }
-    for (int distance = 1; distance < kLanes; ++distance) {
-        const uint32_t* earlier = padded + kLanes - distance;
-        for (int l = 0; l < kLanes; ++l) repeated[l] |= key[l] == earlier[l] ? 1u : 0u;
-    }
+    for (uint32_t k = 1; k <= n; ++k) slots[used[k]] = 0;
+    return n;
 }
 
-/// Distinct keys of the lanes in the mask.
-uint32_t distinct(Mask mask, const uint32_t* key) {
-    uint32_t repeated[kLanes], n = 0;
-    repeats(mask, key, repeated);
-    for (int l = 0; l < kLanes; ++l) n += (mask >> l & 1) & (repeated[l] ^ 1u);
-    return n;
+/// True if the addresses of all 32 lanes rise (or fall) by the same step.
+bool strided(const uint64_t* address, uint64_t& step) {
+    step = address[1] - address[0];
+    uint64_t wrong = 0;
+    for (uint64_t l = 0; l < kLanes; ++l) wrong |= address[l] ^ (address[0] + l * step);
+    return wrong == 0;
 }
 
 /// Groups of `group` lanes (a power of two) with a lane in the mask.
@@ -51,7 +69,6 @@ uint32_t unit_shift(uint32_t bytes) {
 
 uint32_t sectors_of(Mask mask, const uint64_t* address, uint32_t bytes) {
     if (mask == 0) return 0;
-    const int first = std::countr_zero(mask);
     // An access of at most 32 bytes that is aligned lies in one sector; longer ones are counted piece by piece.
     if (bytes > 32) {
         uint64_t piece[kLanes];
@@ -62,38 +79,16 @@ uint32_t sectors_of(Mask mask, const uint64_t* address, uint32_t bytes) {
         }
         return n;
     }
+    uint64_t step = 0;
+    if (mask == kAll && strided(address, step)) {
+        const uint64_t size = step >> 63 ? uint64_t{0} - step : step;
+        if (size >= 32) return kLanes;
+        const uint64_t a = address[0] >> 5, b = address[kLanes - 1] >> 5;
+        return static_cast<uint32_t>(a < b ? b - a : a - b) + 1;  // none is left out
+    }
     uint64_t sector[kLanes];
-    for (int l = 0; l < kLanes; ++l) {
-        sector[l] = (mask >> l & 1) ? address[l] >> 5 : address[first] >> 5;
-    }
-    // Rising order: a lane counts where its sector is not its predecessor's. Lanes outside of the mask got the first
-    // lane's sector, so this wants a full mask.
-    if (mask == kAll) {
-        uint64_t falls = 0;
-        uint32_t steps = 1;
-        for (int l = 1; l < kLanes; ++l) {
-            falls |= sector[l] - sector[l - 1];
-            steps += sector[l] != sector[l - 1] ? 1u : 0u;
-        }
-        if (falls >> 63 == 0) return steps;
-    }
-    uint64_t lowest = sector[first], highest = sector[first];
-    for (int l = 0; l < kLanes; ++l) {
-        lowest = sector[l] < lowest ? sector[l] : lowest;
-        highest = sector[l] > highest ? sector[l] : highest;
-    }
-    uint32_t key[kLanes];
-    if (highest - lowest < 0xffffffffu) {
-        for (int l = 0; l < kLanes; ++l) key[l] = static_cast<uint32_t>(sector[l] - lowest);
-        return distinct(mask, key);
-    }
-    uint32_t n = 0;
-    for (int l = 0; l < kLanes; ++l) {
-        bool seen = (mask >> l & 1) == 0;
-        for (int m = 0; m < l && !seen; ++m) seen = (mask >> m & 1) && sector[m] == sector[l];
-        n += seen ? 0 : 1;
-    }
-    return n;
+    for (int l = 0; l < kLanes; ++l) sector[l] = address[l] >> 5;
+    return each_first(mask, sector, [](int, uint32_t) {});
 }
 
 Wavefronts wavefronts_of(Mask mask, const uint64_t* address, uint32_t bytes) {
@@ -103,27 +98,30 @@ Wavefronts wavefronts_of(Mask mask, const uint64_t* address, uint32_t bytes) {
     result.ideal = groups_in(mask, group);
     // A virtual bank for each unit of each group: lanes of different groups never meet.
     uint32_t unit[kLanes], bank[kLanes], seen = 0;
+    for (int l = 0; l < kLanes; ++l) unit[l] = static_cast<uint32_t>(address[l]) >> shift;
     for (uint32_t l = 0; l < kLanes; ++l) {
-        unit[l] = static_cast<uint32_t>(address[l] >> shift);
-        bank[l] = (unit[l] & (group - 1)) + (l & ~(group - 1));
+        bank[l] = (unit[l] & (group - 1)) | (l & ~(group - 1));
         seen |= (mask >> l & 1u) << bank[l];
     }
     if (std::popcount(seen) == std::popcount(mask)) {
         result.taken = result.ideal;
         return result;
     }
-    // The same word in the same group is one access; of the others, a group takes as many passes as its fullest bank.
-    uint32_t key[kLanes], repeated[kLanes];
-    const uint32_t per_bank = 27;  // bits: addresses of shared memory have 32, units 2 less, banks 5 less or fewer
-    for (int l = 0; l < kLanes; ++l) key[l] = ((unit[l] / group) & ((1u << per_bank) - 1)) | bank[l] << per_bank;
-    // A key of all ones stands for "no lane" in repeats(): word 2^27 - 1 of bank 31 is no address of shared memory.
-    repeats(mask, key, repeated);
+    uint64_t step = 0;
+    if (mask == kAll && strided(address, step) && step != 0 && (step & ((1u << shift) - 1)) == 0) {
+        // Units that are a multiple of some power of two apart use as many fewer banks.
+        const uint64_t apart = step >> shift;
+        const auto shared = static_cast<uint32_t>(std::min<uint64_t>(apart & (~apart + 1), group));
+        result.taken = kLanes / group * shared;
+        return result;
+    }
+    // The same word in the same group is one access; the others of a bank go one after the other.
+    uint64_t key[kLanes];
+    for (int l = 0; l < kLanes; ++l) key[l] = uint64_t{unit[l]} << 5 | bank[l];
     uint8_t words[kLanes] = {};
-    for (int l = 0; l < kLanes; ++l) words[bank[l]] = static_cast<uint8_t>(words[bank[l]] + ((mask >> l & 1) & (repeated[l] ^ 1u)));
+    each_first(mask, key, [&](int l, uint32_t first) { words[bank[l]] = static_cast<uint8_t>(words[bank[l]] + first); });
     for (uint32_t from = 0; from < kLanes; from += group) {
-        uint8_t most = 0;
-        for (uint32_t b = from; b < from + group; ++b) most = words[b] > most ? words[b] : most;
-        result.taken += most;
+        result.taken += *std::max_element(words + from, words + from + group);
     }
     return result;
 }

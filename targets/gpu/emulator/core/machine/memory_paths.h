@@ -72,21 +72,52 @@ inline bool uniform(Mask mask, const uint64_t* address, int first) {
     return wrong == 0;
 }
 
-/// How the lanes of a request lie to each other.
-enum class Pattern : uint8_t { consecutive, uniform, scattered, by_lane };
+/// How the lanes of a request lie to each other; `level`: in local memory, all at the same address.
+enum class Pattern : uint8_t { consecutive, uniform, scattered, by_lane, level };
 
-/// Lanes that all passed the checks: lane l's bytes are at base + (address[l] - begin) + l * stride.
+/// Lanes that all passed the checks: lane l's bytes are at origin + address[l] + l * stride.
 struct Flat {
-    uint8_t* base = nullptr;
-    uint64_t begin = 0;
+    uintptr_t origin = 0;
     uint64_t stride = 0;  // of local memory; 0 elsewhere
     Pattern pattern = Pattern::scattered;
     Space space = Space::global;  // never generic
-    int first = 0, last = 0;  // lanes of the mask
+    int first = 0, last = 0;      // lanes of the mask
     uint8_t* at(const uint64_t* address, int lane) const {
-        return base + (address[lane] - begin) + static_cast<uint64_t>(lane) * stride;
+        return reinterpret_cast<uint8_t*>(origin + address[lane] + static_cast<uint64_t>(lane) * stride);
     }
+    /// Where `stride` is 0.
+    uint8_t* straight(const uint64_t* address, int lane) const {
+        return reinterpret_cast<uint8_t*>(origin + address[lane]);
+    }
+    bool is_local() const { return pattern >= Pattern::by_lane; }
 };
+
+/// place_of() with its usual answers at hand: the region of global memory that the instruction met last, and the block's
+/// own shared memory.
+inline bool quick_place(Warp& w, const Inst& i, Space space, uint64_t address, bool cluster, Place& place) {
+    if (space == Space::shared) {
+        if (address >> kRankShift == w.cta->rank) {
+            place.region = &w.cta->shared;
+            place.begin = (static_cast<uint64_t>(w.cta->rank) << kRankShift) + kSharedStart;
+            place.host = place.region->host;
+            place.bytes = place.region->bytes;
+            place.space = Space::shared;
+            return true;
+        }
+    } else if (space != Space::param) {
+        // No window overlaps a region of global memory, so this holds for generic addresses, too.
+        Region* recent = w.worker->recent[i.pc & 63];
+        if (recent != nullptr && address - recent->begin < recent->bytes) {
+            place.region = recent;
+            place.begin = recent->begin;
+            place.host = recent->host;
+            place.bytes = recent->bytes;
+            place.space = space == Space::generic ? Space::global : space;
+            return true;
+        }
+    }
+    return place_of(w, i, space, address, cluster, place);
+}
 
 /// Checks lanes that access `bytes` each, aligned to `bytes`; false if they are not all in one region and well (then
 /// resolve() does it, and reports).
@@ -97,21 +128,19 @@ inline bool flat(Warp& w, const Inst& i, Mask mask, Space space, const uint64_t*
     out.last = 31 - std::countl_zero(mask);
     const uint64_t lowest = address[out.first];
     Place place;
-    if (space == Space::local || !place_of(w, i, space, lowest, cluster, place)) {
+    if (space == Space::local || !quick_place(w, i, space, lowest, cluster, place)) {
         uint64_t window = 0;
         if (space == Space::generic && lowest >> 32 == kLocalWindow >> 32) window = kLocalWindow;
         else if (space != Space::local) return false;
         if (w.local_lane < bytes || !all_inside(mask, address, window, w.local_lane - bytes, bytes)) return false;
-        out.base = w.local.host;
-        out.begin = window;
+        out.origin = reinterpret_cast<uintptr_t>(w.local.host) - window;
         out.stride = w.local_lane;
         out.space = Space::local;
-        out.pattern = Pattern::by_lane;
+        out.pattern = uniform(mask, address, out.first) ? Pattern::level : Pattern::by_lane;
         return true;
     }
     if (place.bytes < bytes || (write && !place.region->writable)) return false;
-    out.base = place.host;
-    out.begin = place.begin;
+    out.origin = reinterpret_cast<uintptr_t>(place.host) - place.begin;
     out.stride = 0;
     out.space = place.space;
     const uint64_t room = place.bytes - bytes;
@@ -120,7 +149,11 @@ inline bool flat(Warp& w, const Inst& i, Mask mask, Space space, const uint64_t*
         const uint64_t extent = static_cast<uint64_t>(out.last - out.first) * bytes;
         return (lowest & (bytes - 1)) == 0 && extent <= room && lowest - place.begin <= room - extent;
     }
-    out.pattern = uniform(mask, address, out.first) ? Pattern::uniform : Pattern::scattered;
+    if (uniform(mask, address, out.first)) {
+        out.pattern = Pattern::uniform;
+        return (lowest & (bytes - 1)) == 0 && lowest - place.begin <= room;
+    }
+    out.pattern = Pattern::scattered;
     return all_inside(mask, address, place.begin, room, bytes);
 }
 
@@ -129,8 +162,10 @@ template <uint32_t bytes>
 inline void count_flat(Warp& w, const Inst& i, Mask mask, const uint64_t* address, const Flat& f) {
     const auto lanes = static_cast<uint32_t>(std::popcount(mask));
     const bool gapless = lanes == static_cast<uint32_t>(f.last - f.first) + 1;
-    if (f.pattern == Pattern::uniform ? f.space == Space::shared && lanes != 1 && bytes > 4
-                                      : f.pattern != Pattern::consecutive || !gapless) {
+    const bool is_uniform = f.pattern == Pattern::uniform;
+    const bool known = is_uniform ? f.space != Space::shared || lanes == 1 || bytes <= 4
+                                  : gapless && (f.pattern == Pattern::consecutive || f.pattern == Pattern::level);
+    if (!known) {
         count_memory(w, i, mask, f.space, address, bytes);
         return;
     }
@@ -139,12 +174,15 @@ inline void count_flat(Warp& w, const Inst& i, Mask mask, const uint64_t* addres
     to.bytes += static_cast<uint64_t>(lanes) * bytes;
     if (f.space == Space::global || f.space == Space::constant) {
         const uint64_t low = address[f.first];
-        to.sectors += f.pattern == Pattern::uniform ? 1 : ((low + lanes * bytes - 1) >> 5) - (low >> 5) + 1;
+        to.sectors += is_uniform ? 1 : ((low + lanes * bytes - 1) >> 5) - (low >> 5) + 1;
     } else if (f.space == Space::shared) {
         constexpr int group = bytes <= 4 ? kLanes : static_cast<int>(128 / bytes);
-        const int passes = f.pattern == Pattern::uniform ? 1 : f.last / group - f.first / group + 1;
+        const int passes = is_uniform ? 1 : f.last / group - f.first / group + 1;
         to.wavefronts += static_cast<uint64_t>(passes);
         to.ideal += static_cast<uint64_t>(passes);
+    } else if (f.space == Space::local) {
+        constexpr uint32_t words = (bytes + 3) / 4;  // eight lanes' words are a sector
+        to.sectors += static_cast<uint64_t>(f.last / 8 - f.first / 8 + 1) * words;
     }
 }
 

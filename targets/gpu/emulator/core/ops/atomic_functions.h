@@ -136,7 +136,7 @@ void run(Warp& w, const Inst& i, Mask mask) {
         if (contended(w, f.space)) {
             each_lane(mask, [&](int l) { contend(f.at(address, l), l, global); });
         } else if (N == 1 && f.pattern == Pattern::uniform) {
-            uint8_t* at = f.at(address, f.first);
+            uint8_t* at = f.straight(address, f.first);
             T value = load_plain<T>(at);
             each_lane(mask, [&](int l) {
                 result[0][l] = value;

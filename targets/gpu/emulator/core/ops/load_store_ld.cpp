@@ -50,28 +50,30 @@ void deliver(Warp& w, Slot slot, uint32_t bytes, bool is_signed, const M* from, 
 /// The usual request: all lanes checked, in plain memory. Lanes outside of the mask are left as they are.
 template <class M, int N>
 inline void fetch(const Flat& f, Mask mask, const uint64_t* address, M (*__restrict to)[kLanes]) {
+    auto lane = [&](const uint8_t* from, int l) {
+        for (int e = 0; e < N; ++e) to[e][l] = load_plain<M>(from + e * sizeof(M));
+    };
     if (f.pattern == Pattern::consecutive && mask == kAll) {
-        const uint8_t* __restrict from = f.at(address, 0);
+        const uint8_t* __restrict from = f.straight(address, 0);
         if constexpr (N == 1) {
             std::memcpy(to[0], from, sizeof(M) * kLanes);
         } else {
-            M block[kLanes * N];
-            std::memcpy(block, from, sizeof block);
+            using Element [[gnu::may_alias, gnu::aligned(1)]] = M;
+            const auto* __restrict element = reinterpret_cast<const Element*>(from);
             for (int l = 0; l < kLanes; ++l) {
-                for (int e = 0; e < N; ++e) to[e][l] = block[l * N + e];
+                for (int e = 0; e < N; ++e) to[e][l] = element[l * N + e];
             }
         }
     } else if (f.pattern == Pattern::uniform) {
-        const uint8_t* from = f.at(address, f.first);
+        const uint8_t* from = f.straight(address, f.first);
         for (int e = 0; e < N; ++e) {
             const M value = load_plain<M>(from + e * sizeof(M));
             for (int l = 0; l < kLanes; ++l) to[e][l] = value;
         }
+    } else if (f.is_local()) {
+        each_lane(mask, [&](int l) { lane(f.at(address, l), l); });
     } else {
-        each_lane(mask, [&](int l) {
-            const uint8_t* from = f.at(address, l);
-            for (int e = 0; e < N; ++e) to[e][l] = load_plain<M>(from + e * sizeof(M));
-        });
+        each_lane(mask, [&](int l) { lane(f.straight(address, l), l); });
     }
 }
 

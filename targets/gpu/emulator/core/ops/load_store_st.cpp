@@ -43,7 +43,7 @@ inline void put_one(uint8_t* to, int lane, const M* const* from, bool atomic) {
 template <class M, int N>
 inline void put_all(const Flat& f, Mask mask, const uint64_t* address, const M* const* from) {
     if (f.pattern == Pattern::consecutive && mask == kAll) {
-        uint8_t* to = f.at(address, 0);
+        uint8_t* to = f.straight(address, 0);
         if constexpr (N == 1) {
             std::memcpy(to, from[0], sizeof(M) * kLanes);
         } else {
@@ -54,9 +54,11 @@ inline void put_all(const Flat& f, Mask mask, const uint64_t* address, const M* 
             std::memcpy(to, block, sizeof block);
         }
     } else if (f.pattern == Pattern::uniform) {
-        put_one<M, N>(f.at(address, f.last), f.last, from, false);
-    } else {
+        put_one<M, N>(f.straight(address, f.last), f.last, from, false);
+    } else if (f.is_local()) {
         each_lane(mask, [&](int l) { put_one<M, N>(f.at(address, l), l, from, false); });
+    } else {
+        each_lane(mask, [&](int l) { put_one<M, N>(f.straight(address, l), l, from, false); });
     }
 }
 
