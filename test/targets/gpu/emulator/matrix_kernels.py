@@ -227,8 +227,9 @@ def s32_codes(c: Array, products: Array, saturate: bool) -> Array:
     return (total & 0xFFFFFFFF).astype(np.uint64)
 
 
-def expected_codes(a: Array, b: Array, c: Array, kinds: tuple[str, str, str, str], saturate: bool = False,
-                   keep: Array | None = None) -> Array:  # fmt: skip
+def expected_codes(
+    a: Array, b: Array, c: Array, kinds: tuple[str, str, str, str], saturate: bool = False, keep: Array | None = None
+) -> Array:
     """The result's codes for codes a (n, m, k), b (n, k, cols), c (n, m, cols) of the kinds a, b, c, d."""
     x, y = values(a, kinds[0]), values(b, kinds[1])
     if kinds[2] == "s32":

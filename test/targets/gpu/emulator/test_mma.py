@@ -29,6 +29,7 @@ from ptx_kernels import HEADER, ptxas
 
 from accelc.targets.gpu.emulator import Emulator
 from accelc.targets.gpu.emulator.errors import PtxError
+from accelc.targets.gpu.emulator.native import levels
 
 WARPS = 6  # matrices of each case: random ones, then edges
 
@@ -357,6 +358,37 @@ def test_guarded_off() -> None:
     inputs = [case.fa.pack(a[:1]), case.fb.pack(b[:1]), case.fc.pack(c[:1])]
     Emulator(HEADER + text).launch("k", grid=1, block=32, args=[d, *inputs])
     assert (d[0, 0] == 7).all()
+
+
+@pytest.mark.parametrize("kind", ["f16.f16.f16.f16", "f32.bf16.bf16.f32", "f64.f64.f64.f64", "s32.u8.s8.s32"])
+def test_registers_in_any_order(kind: str) -> None:
+    """Results over the operands' registers, the accumulator's the other way round: all is read before it is written."""
+    case = Case(next(n for n in DENSE if n.endswith(f"m16n8k16.row.col.{kind}")))
+    a, b, c = operands(case, np.random.default_rng(6), False)
+    n = case.fd.registers
+    turned = ", ".join(f"%c{n - 1 - i}" for i in range(n))
+    text = case.ptx("k").replace(f"{{{', '.join(f'%d{i}' for i in range(n))}}}", f"{{{turned}}}", 1)
+    width = 64 if case.d == "f64" else 32
+    for i in range(n):
+        text = text.replace(f"], %d{i};", f"], %c{n - 1 - i};")
+    compare(case, run(Emulator(HEADER + text), "k", case, a, b, c), reference(case, a, b, c))
+    over = case.ptx("k").replace("%d", "%a") if case.fa.registers >= n else ""
+    if over:
+        over = over.replace(f".reg .b{width} %a<{n}>;\n", "", 1)
+        compare(case, run(Emulator(HEADER + over), "k", case, a, b, c), reference(case, a, b, c))
+
+
+def test_levels_agree() -> None:
+    """Builds for other instruction sets give the same bits, where there are such."""
+    rng = np.random.default_rng(7)
+    cases = [Case(name) for name in DENSE[:: len(DENSE) // 24]]
+    cases = [case for case in cases if case.legal]
+    text = HEADER + "".join(case.ptx(f"k{i}") for i, case in enumerate(cases))
+    emulators = [Emulator(text, level=level) for level in levels()]
+    for i, case in enumerate(cases):
+        a, b, c = operands(case, rng, True)
+        results = [run(emulator, f"k{i}", case, a, b, c) for emulator in emulators]
+        assert all((result == results[0]).all() for result in results), case.name
 
 
 @pytest.mark.skipif(ptxas() is None, reason="needs ptxas")

@@ -158,7 +158,7 @@ class Case:
         return f"{self.name} {', '.join(operands)};"
 
     def ptx(self, entry: str, proxy_fence: bool = True, wait: bool = True, count: int = 1) -> str:
-        """Copies the image to shared memory, loads accumulators and A, multiplies `count` times (the descriptors move by
+        """Copies the image to shared memory, loads accumulators and A, multiplies `count` times (descriptors move by
         parameters), and stores."""
         lines = [
             ".reg .b64 %da, %db, %p, %base, %step;",
@@ -267,8 +267,19 @@ def reference(case: Case, given: Given, scale_d: bool) -> Array:
     return expected_codes(a[None], b[None], c[None], case.kinds, "satfinite" in case.name, keep)[0]
 
 
-def run(emulator: Emulator, entry: str, case: Case, given: Given, swizzles: tuple[str, str], scale_d: bool = True,
-        count: int = 1, shift: int = 0, base: int = 0, stride: int | None = None, **options: bool) -> Array:  # fmt: skip
+def run(
+    emulator: Emulator,
+    entry: str,
+    case: Case,
+    given: Given,
+    swizzles: tuple[str, str],
+    scale_d: bool = True,
+    count: int = 1,
+    shift: int = 0,
+    base: int = 0,
+    stride: int | None = None,
+    **options: bool,
+) -> Array:
     """The result's codes. `shift`: bytes by which the matrices lie behind a multiple of 1024; `stride`: A's instead."""
     a = store(given.stored, case.kinds[0], swizzles[0], case.a_mn)
     a = dataclasses.replace(a, stride=a.stride if stride is None else stride)

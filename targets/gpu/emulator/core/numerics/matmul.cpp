@@ -87,8 +87,9 @@ inline void put(uint32_t* to, const uint32_t* from, uint32_t lanes) {
     }
 }
 
-/// The float sums of a block of columns, as bits in `sum`, as the result's registers.
-void finish(const Product& p, int first, int count, const uint32_t (*sum)[32]) {
+/// The float sums of a block of columns, as bits in `sum`, as the result's registers. c: the accumulators of integers,
+/// taken before any register is written, or null.
+void finish(const Product& p, int first, int count, const uint32_t (*c)[32], const uint32_t (*sum)[32]) {
     alignas(64) uint32_t out[32];
     if (p.sum == Sum::f16) {
         for (int s = 0; s < count / 2; ++s) {
@@ -103,9 +104,8 @@ void finish(const Product& p, int first, int count, const uint32_t (*sum)[32]) {
         if (p.sum == Sum::f32) {
             std::memcpy(out, sum[s], 128);
         } else {
-            const uint32_t* c = p.c ? p.c[first + s] : nullptr;
             for (int l = 0; l < 32; ++l) {
-                const uint32_t x = c ? c[l] : 0u;
+                const uint32_t x = c ? c[s][l] : 0u;
                 const uint32_t y = static_cast<uint32_t>(static_cast<int32_t>(num::real(sum[s][l])));  // exact
                 const uint32_t z = x + y;
                 const bool over = ((x ^ z) & (y ^ z)) >> 31 != 0;
@@ -125,15 +125,19 @@ void converted(const Product& p, int column) {
     uint32_t* d[Columns * 4];
     for (int s = 0; s < count; ++s) {
         d[s] = out[s];
-        c[s] = p.c && p.sum == Sum::f32 ? p.c[first + s] : in[s];
-        if (!p.c || p.sum != Sum::f16) continue;
+        c[s] = in[s];
+        if (!p.c) continue;
+        if (p.sum != Sum::f16) {
+            std::memcpy(in[s], p.c[first + s], 128);
+            continue;
+        }
         const uint32_t* packed = p.c[(first + s) / 2];
         for (int l = 0; l < 32; ++l)
             in[s][l] = num::bits(num::f16_to_f32(static_cast<uint16_t>(packed[l] >> (16 * (s & 1)))));
     }
     const bool from_c = p.c && (p.sum == Sum::f32 || p.sum == Sum::f16);
     columns_of<Columns>(p, column, from_c ? c : nullptr, d);
-    finish(p, first, count, out);
+    finish(p, first, count, p.c ? in : nullptr, out);
 }
 
 template <int Columns>
