@@ -337,7 +337,7 @@ KERNELS: dict[str, tuple[Any, dict[str, str], dict[str, Any], dict[str, Any]]] =
         matmul_persistent, "bf16", "bf16", {"BM": 128, "BN": 64, "BK": 64, "PROGRAMS": 2, "SPECIALIZE": False}, num_warps=4, num_stages=3
     ),
     "matmul_specialized": described(
-        matmul_persistent, "bf16", "bf16", {"BM": 128, "BN": 64, "BK": 64, "PROGRAMS": 2, "SPECIALIZE": True}, num_warps=4, num_stages=3
+        matmul_persistent, "bf16", "bf16", {"BM": 128, "BN": 64, "BK": 64, "PROGRAMS": 2, "SPECIALIZE": True}, num_warps=8, num_stages=3
     ),
     "matmul_cluster": described(matmul_descriptors, "fp16", "fp16", {"BM": 128, "BN": 128, "BK": 64}, num_warps=4, num_stages=3, num_ctas=2),
     "attention": (
