@@ -24,6 +24,7 @@
 #include <iterator>
 #include <thread>
 
+#include "corpus.h"
 #include "mutate.h"
 #include "run_case.h"
 
@@ -31,7 +32,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-constexpr size_t largest_sample = 48 << 10;
 
 struct Settings {
     fs::path corpus, failures = "fuzz-failures", run;
@@ -54,20 +54,6 @@ std::string read(const fs::path& path) {
     std::ifstream in(path, std::ios::binary);
     if (!in) throw std::runtime_error("cannot read " + path.string());
     return {std::istreambuf_iterator<char>(in), {}};
-}
-
-std::vector<fuzz::Sample> load(const fs::path& folder) {
-    std::vector<fuzz::Sample> samples;
-    std::vector<fs::path> paths;
-    for (auto& entry : fs::recursive_directory_iterator(folder)) {
-        if (entry.path().extension() == ".ptx") paths.push_back(entry.path());
-    }
-    std::sort(paths.begin(), paths.end());  // the same campaign everywhere
-    for (auto& path : paths) {
-        auto text = read(path);
-        if (text.size() <= largest_sample) samples.push_back({path.string(), std::move(text)});
-    }
-    return samples;
 }
 
 /// One case by its number alone. Exceptions that the emulator should not let out end the process.
@@ -130,12 +116,12 @@ void save(const Shared& shared, const Settings& settings, const fs::path& log, c
 }
 
 int campaign(const Settings& settings) {
-    auto corpus = load(settings.corpus);
+    auto corpus = fuzz::load(settings.corpus);
     if (corpus.empty()) {
-        std::fprintf(stderr, "no .ptx files in %s\n", settings.corpus.c_str());
+        std::fprintf(stderr, "no kernels in %s\n", settings.corpus.c_str());
         return 2;
     }
-    std::printf("%zu files, seed %llu\n", corpus.size(), static_cast<unsigned long long>(settings.seed));
+    std::printf("%zu kernels, seed %llu\n", corpus.size(), static_cast<unsigned long long>(settings.seed));
     std::fflush(stdout);
     void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::runtime_error("no memory to share");

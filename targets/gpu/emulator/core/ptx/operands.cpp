@@ -31,7 +31,7 @@ Operand from_value(const Value& value, bool negative) {
             operand.kind = Operand::integer;
             operand.bits = value.bits;
             operand.is_unsigned = value.is_unsigned;
-            operand.negative = negative;
+            operand.negative = negative && static_cast<int64_t>(value.bits) < 0;  // not of - -1
             break;
         case Value::real:
             operand.kind = Operand::real;
