@@ -25,7 +25,7 @@ Image::Image(const ast::Module& module, Addresses& addresses) {
             throw PtxError(v.line, "variable " + v.name + ": the module's variables take more than 64 GiB");
         }
         auto region = std::make_unique<Region>();
-        region->space = Space::global;
+        region->space = v.space;
         region->begin = addresses.take(v.bytes, v.align);
         region->bytes = v.bytes;
         region->writable = v.space == Space::global;
