@@ -2,6 +2,8 @@
 # make test    sets everything up, and runs every check and test
 # make lint    style, types, layers      make bless   renews generated pages and golden files
 # make build   sets everything up, and rebuilds the native parts if their sources changed
+# make fuzz    100,000 mutants of the emulator tests' PTX through its core, built with sanitizers (about half an hour;
+#              FUZZ_CASES and FUZZ_SEED choose others; failures land in build/fuzz/failures)
 # make clean   removes what was built, not the environment      make distclean   removes the environment too
 #
 # Needed beforehand: Python 3.11 or later, make, a C++20 compiler. All else is installed into .venv, at the versions of
@@ -14,8 +16,11 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraint
 NATIVE := $(shell find targets -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
 RECIPE := pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
 JOBS ?= 2
+FUZZ := build/fuzz
+FUZZ_CASES ?= 100000
+FUZZ_SEED ?= 1
 
-.PHONY: demo test lint lit pytest bless build bench-env clean distclean
+.PHONY: demo test lint lit pytest bless build fuzz bench-env clean distclean
 .DELETE_ON_ERROR:
 # The steps of `test` share two cores among themselves already.
 .NOTPARALLEL:
@@ -40,6 +45,13 @@ bless: $(VENV)/.stamp-test
 	$(BIN)/python -m pytest -q -m golden --bless
 
 build: $(VENV)/.stamp-test
+
+# The corpus is what the emulator's own tests load, each kernel for itself.
+fuzz: $(VENV)/.stamp-test
+	PYTHONPATH=test/targets/gpu/emulator $(BIN)/python -m pytest -q -p keep_ptx --keep-ptx $(FUZZ)/corpus test/targets/gpu/emulator
+	$(BIN)/cmake -S targets/gpu/emulator/fuzz -B $(FUZZ)/driver -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja
+	$(BIN)/cmake --build $(FUZZ)/driver -j $(JOBS)
+	$(FUZZ)/driver/emulator_fuzz $(FUZZ)/corpus --cases $(FUZZ_CASES) --seed $(FUZZ_SEED) --failures $(FUZZ)/failures
 
 bench-env: $(VENV)/.stamp-build $(RECIPE)
 	$(PIP) --no-build-isolation -e '.[bench]'

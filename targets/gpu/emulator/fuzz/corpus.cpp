@@ -36,12 +36,19 @@ struct Names {
     }
 };
 
-/// The module of one kernel.
-emu::ast::Module reach(const emu::ast::Module& module, const emu::ast::Function& kernel) {
+/// What the names of a module's top level stand for.
+struct Index {
     std::map<std::string, const emu::ast::Function*> functions;
     std::map<std::string, const emu::ast::Variable*> variables;
-    for (auto& function : module.functions) functions[function.name] = &function;
-    for (auto& variable : module.variables) variables[variable.name] = &variable;
+
+    explicit Index(const emu::ast::Module& module) {
+        for (auto& function : module.functions) functions[function.name] = &function;
+        for (auto& variable : module.variables) variables[variable.name] = &variable;
+    }
+};
+
+/// The module of one kernel.
+emu::ast::Module reach(const emu::ast::Module& module, const Index& index, const emu::ast::Function& kernel) {
     std::set<std::string> done;
     Names names;
     names.add(kernel);
@@ -49,8 +56,8 @@ emu::ast::Module reach(const emu::ast::Module& module, const emu::ast::Function&
         auto name = *names.all.begin();
         names.all.erase(names.all.begin());
         if (!done.insert(name).second) continue;
-        if (auto found = functions.find(name); found != functions.end()) names.add(*found->second);
-        if (auto found = variables.find(name); found != variables.end()) names.add(*found->second);
+        if (auto found = index.functions.find(name); found != index.functions.end()) names.add(*found->second);
+        if (auto found = index.variables.find(name); found != index.variables.end()) names.add(*found->second);
         for (auto& [one, other] : module.aliases) {
             if (name == one) names.all.insert(other);
         }
@@ -87,9 +94,10 @@ std::vector<Sample> load(const std::filesystem::path& folder) {
         std::string text{std::istreambuf_iterator<char>(in), {}};
         try {
             auto module = emu::parse(text);
+            Index index(*module);
             for (auto& function : module->functions) {
                 if (!function.entry || !function.defined) continue;
-                auto one = emu::dump(reach(*module, function));
+                auto one = emu::dump(reach(*module, index, function));
                 if (one.size() <= largest && seen.insert(one).second) {
                     samples.push_back({path.string() + ":" + function.name, std::move(one)});
                 }

@@ -101,12 +101,12 @@ public:
     }
 
     std::string run() {
-        size_t count = 1;
-        while (count < 12 && random_.one_in(2)) ++count;
+        // Most mutants differ in one or two places, so that they still are kernels; a few in many.
+        size_t count = random_.one_in(16) ? 12 : 1 + random_.below(2);
         for (size_t i = 0; i < count && !lines_.empty(); ++i) once();
         std::string text;
         for (auto& line : lines_) text += line + "\n";
-        if (random_.one_in(12)) bytes(text);
+        if (random_.one_in(20)) bytes(text);
         return text;
     }
 
@@ -168,11 +168,17 @@ private:
     }
 
     std::string other_register(std::string_view old) {
-        size_t prefix = old.size();
-        while (prefix > 1 && is_digit(old[prefix - 1])) --prefix;
-        // Nearly always one of the same type: a neighbour, or one that the text uses elsewhere.
-        if (prefix < old.size() && !random_.one_in(8)) {
-            return std::string(old.substr(0, prefix)) + std::to_string(1 + random_.below(random_.one_in(3) ? 200 : 12));
+        auto stem = [](std::string_view name) {
+            while (name.size() > 1 && is_digit(name.back())) name.remove_suffix(1);
+            return name;
+        };
+        // Nearly always one of the same type: one that the text uses elsewhere, or a neighbour.
+        if (!random_.one_in(8)) {
+            for (int tries = 0; tries < 8; ++tries) {
+                auto other = other_piece(Kind::reg);
+                if (stem(other) == stem(old) && other != old) return other;
+            }
+            return std::string(stem(old)) + std::to_string(1 + random_.below(12));
         }
         static constexpr std::string_view specials[] = {
             "%tid.x", "%ntid.x", "%ctaid.x", "%nctaid.y", "%laneid", "%warpid", "%clock64", "%clock", "%lanemask_lt",
@@ -194,8 +200,16 @@ private:
     }
 
     std::string other_modifier(std::string_view old) {
-        bool is_type = std::find(std::begin(types), std::end(types), old) != std::end(types);
-        if (is_type && !random_.one_in(6)) return std::string(random_.pick(types));
+        auto place = std::find(std::begin(types), std::end(types), old);
+        if (place != std::end(types) && !random_.one_in(6)) {
+            // Half of the time one of the same width: .u32 for .s32.
+            for (int tries = 0; tries < 12; ++tries) {
+                auto fresh = random_.pick(types);
+                if (fresh.substr(2) == old.substr(2) && fresh != old) return std::string(fresh);
+                if (random_.one_in(12)) break;
+            }
+            return std::string(random_.pick(types));
+        }
         return random_.one_in(4) ? other_piece(Kind::dotted) : std::string(random_.pick(modifiers));
     }
 
