@@ -27,7 +27,9 @@ inline double result_or(double result, uint64_t nan) {
 
 /// The result, or the NaN for it.
 inline double with_nan(double result, double a) { return result_or(result, quiet_if(a, kNan64)); }
-inline double with_nan(double result, double a, double b) { return result_or(result, quiet_if(a, quiet_if(b, kNan64))); }
+inline double with_nan(double result, double a, double b) {
+    return result_or(result, quiet_if(a, quiet_if(b, kNan64)));
+}
 inline double with_nan(double result, double a, double b, double c) {
     return result_or(result, quiet_if(a, quiet_if(b, quiet_if(c, kNan64))));
 }
@@ -86,7 +88,8 @@ inline double pack(Exact x) {
     int e = last;
     if (m >> 53) { m >>= 1; ++e; }
     if (e + 52 > 1023) {
-        const bool infinite = R == Round::rn || R == Round::rna || (R == Round::rm && x.negative) || (R == Round::rp && !x.negative);
+        const bool nearest = R == Round::rn || R == Round::rna;
+        const bool infinite = nearest || (R == Round::rm && x.negative) || (R == Round::rp && !x.negative);
         return real(sign | (infinite ? 0x7ff0000000000000u : 0x7fefffffffffffffu));
     }
     const uint64_t field = m >> 52 ? static_cast<uint64_t>(e + 1075) << 52 | (m & 0xfffffffffffffu) : m;
@@ -97,8 +100,10 @@ inline double pack(Exact x) {
 template <Round R>
 inline double add_exact(Exact a, Exact b) {
     if (a.magnitude == 0 || b.magnitude == 0) {
-        if (a.magnitude == 0 && b.magnitude == 0)
-            return real((a.negative && b.negative) || (R == Round::rm && (a.negative || b.negative)) ? uint64_t{1} << 63 : 0);
+        if (a.magnitude == 0 && b.magnitude == 0) {
+            const bool negative = R == Round::rm ? a.negative || b.negative : a.negative && b.negative;
+            return real(negative ? uint64_t{1} << 63 : 0);
+        }
         return pack<R>(a.magnitude == 0 ? b : a);
     }
     // Both with bit 126 as their top, then the smaller shifted to the exponent of the larger: bits fall out only if

@@ -30,8 +30,8 @@ struct Format {
     }
 };
 constexpr Format kF16{5, 10, Top::ieee, 0x7fff}, kBf16{8, 7, Top::ieee, 0x7fff}, kTf32{8, 10, Top::ieee, 0x3ffff},
-    kE4m3{4, 3, Top::nan, 0x7f}, kE5m2{5, 2, Top::ieee, 0x7f}, kE2m1{2, 1, Top::finite, 0x7}, kE2m3{2, 3, Top::finite, 0x1f},
-    kE3m2{3, 2, Top::finite, 0x1f};
+    kE4m3{4, 3, Top::nan, 0x7f}, kE5m2{5, 2, Top::ieee, 0x7f}, kE2m1{2, 1, Top::finite, 0x7},
+    kE2m3{2, 3, Top::finite, 0x1f}, kE3m2{3, 2, Top::finite, 0x1f};
 
 /// f32 to the format. `Saturate`: what lies beyond the largest number, infinities included, becomes the largest of its
 /// sign. Without it overflow goes to infinity, or to the largest number where the mode rounds toward zero; formats
@@ -45,7 +45,8 @@ inline uint32_t encode(float x) {
     const int e = static_cast<int>(magnitude >> 23), effective = std::max(e, 1);
     const uint32_t shift = static_cast<uint32_t>(drop + std::min(std::max(low - effective, 0), 25 - drop));
     const uint32_t significand = (magnitude & 0x7fffffu) + (static_cast<uint32_t>(std::min(e, 1)) << 23);
-    const uint32_t full = pick(less(static_cast<uint32_t>(effective), low), significand, magnitude - (static_cast<uint32_t>(low - 1) << 23));
+    const uint32_t full = pick(less(static_cast<uint32_t>(effective), low), significand,
+                               magnitude - (static_cast<uint32_t>(low - 1) << 23));
     const uint32_t half = 1u << (shift - 1), below = half + half - 1;
     uint32_t code;
     if constexpr (R == Round::rn) code = (full + (half - 1) + (full >> shift & 1u)) >> shift;
@@ -75,7 +76,8 @@ inline float decode(uint32_t code) {
     const uint32_t magnitude = code & (F.sign() - 1);
     const uint32_t sign = (code & F.sign()) << (31 - F.exponent - F.mantissa);
     uint32_t u = magnitude << (23 - F.mantissa);
-    if constexpr (F.exponent < 8) u = bits(real(u) * real(static_cast<uint32_t>(254 - F.bias()) << 23));  // * 2^(127 - bias)
+    constexpr float scale = std::bit_cast<float>(static_cast<uint32_t>(254 - F.bias()) << 23);  // 2^(127 - bias)
+    if constexpr (F.exponent < 8) u = bits(real(u) * scale);
     if constexpr (F.top == Top::ieee) u = pick(less(magnitude, F.infinity()), u, 0x7f800000u);
     u |= sign;
     if constexpr (F.top == Top::ieee) u = pick(less(F.infinity(), magnitude), kNan32, u);

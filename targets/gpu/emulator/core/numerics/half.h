@@ -19,7 +19,8 @@ inline float widen_raw(uint16_t h) {
     if constexpr (Bf16) return real(static_cast<uint32_t>(h) << 16);
     const uint32_t magnitude = static_cast<uint32_t>(h & 0x7fffu) << 13;
     const uint32_t u = bits(real(magnitude) * 0x1p112f);
-    return real(pick(less(magnitude, 0x0f800000u), u, magnitude | 0x7f800000u) | static_cast<uint32_t>(h & 0x8000u) << 16);
+    const uint32_t sign = static_cast<uint32_t>(h & 0x8000u) << 16;
+    return real(pick(less(magnitude, 0x0f800000u), u, magnitude | 0x7f800000u) | sign);
 }
 
 /// x + y rounded to a float with an odd last bit where it is inexact; for sums that do not overflow.

@@ -18,9 +18,10 @@ struct ToInteger {
     D operator()(float x) const {
         if constexpr (W == Whole::rni) x = std::rint(x);
         constexpr bool is_signed = static_cast<D>(-1) < 0;
-        constexpr float top = is_signed ? 2147483648.0f : 4294967296.0f, below = is_signed ? 2147483520.0f : 4294967040.0f;
+        constexpr float top = is_signed ? 0x1p31f : 0x1p32f, below = is_signed ? 0x1.fffffep30f : 0x1.fffffep31f;
+        constexpr float low = is_signed ? -0x1p31f : 0.0f;
         float c = x < top ? x : below;
-        c = c > (is_signed ? -2147483648.0f : 0.0f) ? c : (is_signed ? -2147483648.0f : 0.0f);
+        c = c > low ? c : low;
         const D r = static_cast<D>(x == x ? c : 0.0f);
         return x >= top ? (is_signed ? static_cast<D>(0x7fffffff) : static_cast<D>(0xffffffff)) : r;
     }

@@ -35,7 +35,8 @@ struct Two {
 template <class E, class D, int Shift, bool Bf16>
 struct Pair {
     D operator()(uint32_t a) const {
-        const float high = num::widen<Bf16>(static_cast<uint16_t>(a >> 16)), low = num::widen<Bf16>(static_cast<uint16_t>(a));
+        const float high = num::widen<Bf16>(static_cast<uint16_t>(a >> 16));
+        const float low = num::widen<Bf16>(static_cast<uint16_t>(a));
         return static_cast<D>(E{}(high) << Shift | E{}(low));
     }
 };
@@ -75,11 +76,14 @@ template <class E, int Bits>
 Handler choose_sources(Type source) {
     using D = uint16_t;
     if (source == Type::f32) return binary<D, float, float, Two<E, D, Bits>>;
-    return source == Type::f16x2 ? unary<D, uint32_t, Pair<E, D, Bits, false>> : unary<D, uint32_t, Pair<E, D, Bits, true>>;
+    if (source == Type::f16x2) return unary<D, uint32_t, Pair<E, D, Bits, false>>;
+    return unary<D, uint32_t, Pair<E, D, Bits, true>>;
 }
 template <Format F, int Bits>
 Handler choose_narrow(bool relu, Type source) {
-    return with_bool(relu, [=](auto r) { return choose_sources<Encode<F, Round::rn, decltype(r)::value, true>, Bits>(source); });
+    return with_bool(relu, [=](auto r) {
+        return choose_sources<Encode<F, Round::rn, decltype(r)::value, true>, Bits>(source);
+    });
 }
 
 template <Round R, bool Saturate>
@@ -133,7 +137,8 @@ void decode_convert_tf32(Decode& d) {
     d.inst.run = with_bool(d.has("rz"), [&](auto z) {
         return with_bool(d.has("relu"), [&](auto r) {
             return with_bool(satfinite, [](auto s) -> Handler {
-                return unary<uint32_t, float, Tf32<decltype(z)::value ? Round::rz : Round::rn, decltype(r)::value, decltype(s)::value>>;
+                constexpr Round round = decltype(z)::value ? Round::rz : Round::rn;
+                return unary<uint32_t, float, Tf32<round, decltype(r)::value, decltype(s)::value>>;
             });
         });
     });

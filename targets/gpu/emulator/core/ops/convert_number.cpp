@@ -8,19 +8,21 @@ namespace {
 using num::bits;
 using num::real;
 
+uint64_t widened(float x) { return bits(static_cast<double>(x)); }
+
 /// The lanes' floats as doubles, which hold all of them exactly. f32 NaNs keep their bits as far as doubles do.
 void to_double(uint64_t* x, Type from, bool ftz) {
     switch (from) {
         case Type::f16:
-            for (int l = 0; l < kLanes; ++l) x[l] = bits(static_cast<double>(num::f16_to_f32(static_cast<uint16_t>(x[l]))));
+            for (int l = 0; l < kLanes; ++l) x[l] = widened(num::f16_to_f32(static_cast<uint16_t>(x[l])));
             break;
         case Type::bf16:
-            for (int l = 0; l < kLanes; ++l) x[l] = bits(static_cast<double>(num::bf16_to_f32(static_cast<uint16_t>(x[l]))));
+            for (int l = 0; l < kLanes; ++l) x[l] = widened(num::bf16_to_f32(static_cast<uint16_t>(x[l])));
             break;
         case Type::f32:
             for (int l = 0; l < kLanes; ++l) {
                 const float f = real(static_cast<uint32_t>(x[l]));
-                x[l] = bits(static_cast<double>(ftz ? num::flush(f) : f));
+                x[l] = widened(ftz ? num::flush(f) : f);
             }
             break;
         default: break;
@@ -39,7 +41,8 @@ double whole(double x, Whole mode) {
 
 void integer_to_integer(const Conversion& c, uint64_t* x) {
     if (!c.sat) return;
-    for (int l = 0; l < kLanes; ++l) x[l] = num::clamp_integer(x[l], c.from == Type::u64, 8 * bytes_of(c.to), is_signed(c.to));
+    const uint32_t width = 8 * bytes_of(c.to);
+    for (int l = 0; l < kLanes; ++l) x[l] = num::clamp_integer(x[l], c.from == Type::u64, width, is_signed(c.to));
 }
 
 void float_to_integer(const Conversion& c, uint64_t* x) {
@@ -123,6 +126,13 @@ void run_conversion(Warp& w, const Inst& i, Mask mask) {
     write_lanes(w, i.d, c.to, c.to_bytes, x, mask);
 }
 
+Whole whole_mode(const Decode& d) {
+    if (d.has("rni")) return Whole::rni;
+    if (d.has("rzi")) return Whole::rzi;
+    if (d.has("rmi")) return Whole::rmi;
+    return d.has("rpi") ? Whole::rpi : Whole::none;
+}
+
 /// Registers of 8 bits have 16 a lane; literals of 8 bits have 8.
 uint8_t lane_bytes(Type declared, Slot slot) {
     const uint32_t bytes = bytes_of(declared);
@@ -137,7 +147,7 @@ void decode_convert(Decode& d) {
     c.to = d.type(0);
     c.from = d.type(1);
     c.round = rounding(d);
-    c.whole = d.has("rni") ? Whole::rni : d.has("rzi") ? Whole::rzi : d.has("rmi") ? Whole::rmi : d.has("rpi") ? Whole::rpi : Whole::none;
+    c.whole = whole_mode(d);
     c.ftz = d.has("ftz");
     c.sat = d.has("sat");
     Type declared_to, declared_from;

@@ -36,7 +36,9 @@ void decode_div32(Decode& d) {
     const Round round = rounding(d);
     const bool ftz = d.has("ftz"), two = opcode == "div";
     operands_of(d, Type::f32, two ? 2 : 1);
-    d.inst.run = two ? choose<Div, true>(round, ftz) : opcode == "rcp" ? choose<Rcp, false>(round, ftz) : choose<Sqrt, false>(round, ftz);
+    d.inst.run = two               ? choose<Div, true>(round, ftz)
+                 : opcode == "rcp" ? choose<Rcp, false>(round, ftz)
+                                   : choose<Sqrt, false>(round, ftz);
 }
 
 }  // namespace emu

@@ -13,7 +13,9 @@ using num::Round;
 
 /// The instruction's float rounding modifier; rn where there is none.
 inline Round rounding(const Decode& d) {
-    return d.has("rz") ? Round::rz : d.has("rm") ? Round::rm : d.has("rp") ? Round::rp : d.has("rna") ? Round::rna : Round::rn;
+    if (d.has("rz")) return Round::rz;
+    if (d.has("rm")) return Round::rm;
+    return d.has("rp") ? Round::rp : Round::rn;
 }
 
 /// An f32 operand as the operation sees it, and its result as the register gets it.

@@ -102,7 +102,8 @@ void decode_sign32(Decode& d) {
 
 void decode_sign64(Decode& d) {
     operands_of(d, Type::f64, 1);
-    d.inst.run = d.source_text.opcode == "neg" ? unary<double, double, Sign64<true>> : unary<double, double, Sign64<false>>;
+    const bool neg = d.source_text.opcode == "neg";
+    d.inst.run = neg ? unary<double, double, Sign64<true>> : unary<double, double, Sign64<false>>;
 }
 
 void decode_copysign(Decode& d) {

@@ -72,11 +72,17 @@ template <class W, bool Bf16, Finish F, class Op>
 
 /// The handlers of an operation on floats, for registers of one half or of two.
 template <bool Bf16, Finish F, class Op>
-inline Handler half_unary(bool two) { return two ? run_half1<uint32_t, Bf16, F, Op> : run_half1<uint16_t, Bf16, F, Op>; }
+inline Handler half_unary(bool two) {
+    return two ? run_half1<uint32_t, Bf16, F, Op> : run_half1<uint16_t, Bf16, F, Op>;
+}
 template <bool Bf16, Finish F, class Op>
-inline Handler half_binary(bool two) { return two ? run_half2<uint32_t, Bf16, F, Op> : run_half2<uint16_t, Bf16, F, Op>; }
+inline Handler half_binary(bool two) {
+    return two ? run_half2<uint32_t, Bf16, F, Op> : run_half2<uint16_t, Bf16, F, Op>;
+}
 template <bool Bf16, Finish F, class Op>
-inline Handler half_ternary(bool two) { return two ? run_half3<uint32_t, Bf16, F, Op> : run_half3<uint16_t, Bf16, F, Op>; }
+inline Handler half_ternary(bool two) {
+    return two ? run_half3<uint32_t, Bf16, F, Op> : run_half3<uint16_t, Bf16, F, Op>;
+}
 
 inline bool is_bf16(Type t) { return t == Type::bf16 || t == Type::bf16x2; }
 inline bool is_pair(Type t) { return t == Type::f16x2 || t == Type::bf16x2; }

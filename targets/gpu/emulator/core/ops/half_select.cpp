@@ -34,7 +34,9 @@ struct Sign {
 };
 
 template <class F>
-Handler sign_handler(bool two) { return two ? packed_unary<uint32_t, uint16_t, F> : packed_unary<uint16_t, uint16_t, F>; }
+Handler sign_handler(bool two) {
+    return two ? packed_unary<uint32_t, uint16_t, F> : packed_unary<uint16_t, uint16_t, F>;
+}
 
 }  // namespace
 

@@ -23,7 +23,9 @@ struct Sqrt { float operator()(float a) const { return given<Ftz>(std::sqrt(take
 struct Tanh { float operator()(float a) const { return given<false>(num::tanh_approx(a)); } };
 template <bool Full, bool Ftz>
 struct Div {
-    float operator()(float a, float b) const { return given<Ftz>(num::div_approx<Full, Ftz>(taken<Ftz>(a), taken<Ftz>(b))); }
+    float operator()(float a, float b) const {
+        return given<Ftz>(num::div_approx<Full, Ftz>(taken<Ftz>(a), taken<Ftz>(b)));
+    }
 };
 struct Rcp64 { double operator()(double a) const { return num::rcp_approx(a); } };
 struct RsqrtGross64 { double operator()(double a) const { return num::rsqrt_gross(a); } };
@@ -43,7 +45,8 @@ void decode_tanh(Decode& d) {
 template <bool Full>
 void decode_div(Decode& d) {
     operands_of(d, Type::f32, 2);
-    d.inst.run = d.has("ftz") ? binary<float, float, float, Div<Full, true>> : binary<float, float, float, Div<Full, false>>;
+    const bool ftz = d.has("ftz");
+    d.inst.run = ftz ? binary<float, float, float, Div<Full, true>> : binary<float, float, float, Div<Full, false>>;
 }
 
 template <class Op>

@@ -21,11 +21,12 @@ void decode_half_approx(Decode& d) {
     const Type type = d.type();
     operands_of(d, type, 1);
     const bool two = is_pair(type);
+    constexpr Finish plain = Finish::none;
     const bool bf16 = is_bf16(type);
     if (d.source_text.opcode == "ex2") {
-        d.inst.run = bf16 ? half_unary<true, Finish::none, Ex2<true>>(two) : half_unary<false, Finish::none, Ex2<false>>(two);
+        d.inst.run = bf16 ? half_unary<true, plain, Ex2<true>>(two) : half_unary<false, plain, Ex2<false>>(two);
     } else {
-        d.inst.run = bf16 ? half_unary<true, Finish::none, Tanh>(two) : half_unary<false, Finish::none, Tanh>(two);
+        d.inst.run = bf16 ? half_unary<true, plain, Tanh>(two) : half_unary<false, plain, Tanh>(two);
     }
 }
 
