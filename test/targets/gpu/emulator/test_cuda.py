@@ -5,6 +5,9 @@ Where nvcc is missing, the sources whose PTX is committed in `ptx/` run from the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from corpus import cases, nvcc
 from corpus.harness import CASES, Bench, Case
@@ -32,10 +35,19 @@ def test_sanitized(case: Case) -> None:
     case.run(Bench(ptx_of(case), sanitize=True, known=case.known))
 
 
-@pytest.mark.parametrize("source", sorted({path.stem for path in nvcc.COMMITTED.glob("*.ptx")}))
-def test_committed_ptx_is_fresh(source: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.golden
+@pytest.mark.parametrize("source", nvcc.CHOSEN)
+def test_committed_ptx_is_fresh(
+    source: str, golden: Callable[[str, str], None], root: Path, request: pytest.FixtureRequest
+) -> None:
     if nvcc.nvcc() is None:
         pytest.skip("nvcc is not on PATH")
-    if nvcc.release(nvcc.version()) != nvcc.release(nvcc.committed(source).read_text()):
+    kept = nvcc.committed(source)
+    if not request.config.getoption("--bless") and nvcc.release(nvcc.version()) != nvcc.release(kept.read_text()):
         pytest.skip("another release of nvcc made the committed PTX")
-    assert nvcc.committed(source).read_text() == nvcc.compile_ptx(f"{source}.cu"), "run corpus/commit_ptx.py"
+    golden(str(kept.relative_to(root)), nvcc.compile_ptx(f"{source}.cu"))
+
+
+@pytest.mark.parametrize("case", [c for c in MINE if c.sanitize and not c.flags and c.source != "convert.cu"], ids=str)
+def test_two_threads(case: Case) -> None:
+    case.run(Bench(ptx_of(case), threads=2))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from accelc.targets.gpu.emulator import Emulator
 
 Extent = int | Sequence[int]
@@ -41,7 +42,9 @@ class Bench:
         """
         plain = [a.item() if isinstance(a, np.generic) else a for a in args]
         options = {"sanitize": self.sanitize, "threads": self.threads, "max_steps": 2_000_000_000, **options}
-        report = self.emulator.launch(entry, grid=extent(grid), block=extent(block), args=plain, raise_on_finding=False, **options)
+        report = self.emulator.launch(
+            entry, grid=extent(grid), block=extent(block), args=plain, raise_on_finding=False, **options
+        )
         for finding in report.findings:
             text = str(finding)
             if not any(re.search(known, text) for known in self.known):
@@ -82,12 +85,17 @@ CASES: list[Case] = []
 
 
 def case(
-    source: str, arch: str = "sm_90a", flags: Sequence[str] = (), suffix: str = "", sanitize: bool = True, known: Sequence[str] = ()
+    source: str,
+    arch: str = "sm_90a",
+    flags: Sequence[str] = (),
+    suffix: str = "",
+    sanitize: bool = True,
+    known: Sequence[str] = (),
 ) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
     """Registers a function as a case of `source`; several may be put on one function, each with a `suffix`.
 
-    `sanitize=False` is for kernels that are meant to end in a trap; `known` are patterns of findings that are right, but
-    in code that is not ours.
+    `sanitize=False` is for kernels that are meant to end in a trap; `known` are patterns of findings that are right,
+    but in code that is not ours.
     """
 
     def register(function: Callable[[Bench], None]) -> Callable[[Bench], None]:

@@ -37,7 +37,9 @@ def folder() -> Path:
             work.mkdir(exist_ok=True)
             # Whether a multiplication and an addition become one is said here, so that no default moves the results.
             environment = {**os.environ, "TRITON_CACHE_DIR": str(CACHE / "triton"), "TRITON_DEFAULT_FP_FUSION": "1"}
-            run = subprocess.run([sys.executable, str(SOURCE), str(work)], capture_output=True, text=True, env=environment)
+            run = subprocess.run(
+                [sys.executable, str(SOURCE), str(work)], capture_output=True, text=True, env=environment
+            )
             if run.returncode:
                 raise RuntimeError(f"{SOURCE}: {run.stderr[-4000:]}")
             work.rename(done)

@@ -1,6 +1,6 @@
 """Kernels in Triton, and how each is compiled for sm_90a. Run as a script it writes `NAME.ptx` and `NAME.json` of all.
 
-Triton needs no GPU to compile. Nothing here knows of the emulator: what a kernel must compute stands in cases/triton.py.
+Triton needs no GPU to compile. Nothing here knows of the emulator: what a kernel must compute is in cases/triton.py.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def layer_norm(x, y, weight, bias, means, rstds, columns, eps, BLOCK: tl.constex
 
 
 @triton.jit
-def layer_norm_backward(dx, dy, dw, db, x, weight, means, rstds, locks, columns, GROUPS: tl.constexpr, BLOCK: tl.constexpr):
+def layer_norm_backward(
+    dx, dy, dw, db, x, weight, means, rstds, locks, columns, GROUPS: tl.constexpr, BLOCK: tl.constexpr
+):
     """Partial sums of dw and db are added by groups of rows, each under a lock that programs wait for."""
     row = tl.program_id(0)
     at = tl.arange(0, BLOCK)
@@ -102,7 +104,9 @@ def layer_norm_reduce(parts, out, rows, columns, ROWS: tl.constexpr, COLUMNS: tl
 
 
 @triton.jit
-def matmul(a, b, c, M, N, K, sam, sak, sbk, sbn, scm, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, GROUP: tl.constexpr):
+def matmul(
+    a, b, c, M, N, K, sam, sak, sbk, sbn, scm, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, GROUP: tl.constexpr
+):
     """C = A B through pointers, any strides, tiles in groups that share B in the cache."""
     tile = tl.program_id(0)
     down = tl.cdiv(M, BM)
@@ -120,7 +124,7 @@ def matmul(a, b, c, M, N, K, sam, sak, sbk, sbn, scm, BM: tl.constexpr, BN: tl.c
         total = tl.zeros((BM, BN), tl.int32)
     else:
         total = tl.zeros((BM, BN), tl.float32)
-    for k in range(0, tl.cdiv(K, BK)):
+    for k in range(tl.cdiv(K, BK)):
         x = tl.load(pa, mask=rk[None, :] < K - k * BK, other=0.0)
         y = tl.load(pb, mask=rk[:, None] < K - k * BK, other=0.0)
         total = tl.dot(x, y, total)
@@ -128,7 +132,9 @@ def matmul(a, b, c, M, N, K, sam, sak, sbk, sbn, scm, BM: tl.constexpr, BN: tl.c
         pb += BK * sbk
     om = m * BM + tl.arange(0, BM)
     on = n * BN + tl.arange(0, BN)
-    tl.store(c + om[:, None] * scm + on[None, :], total.to(c.dtype.element_ty), mask=(om[:, None] < M) & (on[None, :] < N))
+    tl.store(
+        c + om[:, None] * scm + on[None, :], total.to(c.dtype.element_ty), mask=(om[:, None] < M) & (on[None, :] < N)
+    )
 
 
 @triton.jit
@@ -137,7 +143,7 @@ def matmul_descriptors(a, b, c, M, N, K, BM: tl.constexpr, BN: tl.constexpr, BK:
     m = tl.program_id(0) * BM
     n = tl.program_id(1) * BN
     total = tl.zeros((BM, BN), tl.float32)
-    for k in range(0, tl.cdiv(K, BK)):
+    for k in range(tl.cdiv(K, BK)):
         x = a.load([m, k * BK])
         y = b.load([n, k * BK])
         total = tl.dot(x, y.T, total)
@@ -153,14 +159,24 @@ def matmul_device_descriptors(a, b, c, M, N, K, BM: tl.constexpr, BN: tl.constex
     m = tl.program_id(0) * BM
     n = tl.program_id(1) * BN
     total = tl.zeros((BM, BN), tl.float32)
-    for k in range(0, tl.cdiv(K, BK)):
+    for k in range(tl.cdiv(K, BK)):
         total = tl.dot(da.load([m, k * BK]), db.load([n, k * BK]).T, total)
     dc.store([m, n], total.to(dc.dtype))
 
 
 @triton.jit
 def matmul_persistent(
-    a, b, c, M, N, K, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, PROGRAMS: tl.constexpr, SPECIALIZE: tl.constexpr
+    a,
+    b,
+    c,
+    M,
+    N,
+    K,
+    BM: tl.constexpr,
+    BN: tl.constexpr,
+    BK: tl.constexpr,
+    PROGRAMS: tl.constexpr,
+    SPECIALIZE: tl.constexpr,
 ):
     """Programs that go from tile to tile; with SPECIALIZE the loads are a warp's own job."""
     down = tl.cdiv(M, BM)
@@ -169,7 +185,7 @@ def matmul_persistent(
         m = tile % down * BM
         n = tile // down * BN
         total = tl.zeros((BM, BN), tl.float32)
-        for k in range(0, tl.cdiv(K, BK)):
+        for k in range(tl.cdiv(K, BK)):
             total = tl.dot(a.load([m, k * BK]), b.load([n, k * BK]).T, total)
         c.store([m, n], total.to(c.dtype))
 
@@ -285,16 +301,25 @@ STRIDED = "M N K sam sak sbk sbn scm"
 
 def gemm(a: str, c: str, bk: int, **options: Any) -> tuple[Any, ...]:
     pointers = {"a": f"*{a}", "b": f"*{a}", "c": f"*{c}"}
-    strides = {name: "i32" for name in STRIDED.split()}
+    strides = dict.fromkeys(STRIDED.split(), "i32")
     fixed = {"sak": 1, **({"sbn": 1} if a in ("fp16", "bf16") else {"sbk": 1})}
     for name in fixed:
         strides[name] = "constexpr"
-    return matmul, {**pointers, **strides}, {"BM": 128, "BN": 64, "BK": bk, "GROUP": 2, **fixed}, {"num_warps": 4, "num_stages": 3, **options}
+    return (
+        matmul,
+        {**pointers, **strides},
+        {"BM": 128, "BN": 64, "BK": bk, "GROUP": 2, **fixed},
+        {"num_warps": 4, "num_stages": 3, **options},
+    )
 
 
 def described(kernel: Any, element: str, out: str, tile: dict[str, int], **options: Any) -> tuple[Any, ...]:
     bm, bn, bk = tile["BM"], tile["BN"], tile["BK"]
-    maps = {"a": f"tensordesc<{element}[{bm}, {bk}]>", "b": f"tensordesc<{element}[{bn}, {bk}]>", "c": f"tensordesc<{out}[{bm}, {bn}]>"}
+    maps = {
+        "a": f"tensordesc<{element}[{bm}, {bk}]>",
+        "b": f"tensordesc<{element}[{bn}, {bk}]>",
+        "c": f"tensordesc<{out}[{bm}, {bn}]>",
+    }
     return kernel, {**maps, "M": "i32", "N": "i32", "K": "i32"}, tile, options
 
 
@@ -310,7 +335,11 @@ KERNELS: dict[str, tuple[Any, dict[str, str], dict[str, Any], dict[str, Any]]] =
     ),
     "layer_norm_backward": (
         layer_norm_backward,
-        {**dict.fromkeys(["dx", "dy", "dw", "db", "x", "weight", "means", "rstds"], "*fp32"), "locks": "*i32", "columns": "i32"},
+        {
+            **dict.fromkeys(["dx", "dy", "dw", "db", "x", "weight", "means", "rstds"], "*fp32"),
+            "locks": "*i32",
+            "columns": "i32",
+        },
         {"GROUPS": 4, "BLOCK": 256},
         {},
     ),
@@ -325,8 +354,12 @@ KERNELS: dict[str, tuple[Any, dict[str, str], dict[str, Any], dict[str, Any]]] =
     "matmul_tf32": gemm("fp32", "fp32", 32),
     "matmul_fp8": gemm("fp8e4nv", "fp16", 128),
     "matmul_int8": gemm("i8", "i32", 64),
-    "matmul_descriptors": described(matmul_descriptors, "fp16", "fp16", {"BM": 128, "BN": 128, "BK": 64}, num_warps=8, num_stages=3),
-    "matmul_descriptors_fp8": described(matmul_descriptors, "fp8e4nv", "bf16", {"BM": 64, "BN": 64, "BK": 128}, num_warps=4, num_stages=2),
+    "matmul_descriptors": described(
+        matmul_descriptors, "fp16", "fp16", {"BM": 128, "BN": 128, "BK": 64}, num_warps=8, num_stages=3
+    ),
+    "matmul_descriptors_fp8": described(
+        matmul_descriptors, "fp8e4nv", "bf16", {"BM": 64, "BN": 64, "BK": 128}, num_warps=4, num_stages=2
+    ),
     "matmul_device_descriptors": (
         matmul_device_descriptors,
         {"a": "*bf16", "b": "*bf16", "c": "*bf16", "M": "i32", "N": "i32", "K": "i32"},
@@ -334,12 +367,24 @@ KERNELS: dict[str, tuple[Any, dict[str, str], dict[str, Any], dict[str, Any]]] =
         {"num_warps": 4, "num_stages": 3},
     ),
     "matmul_persistent": described(
-        matmul_persistent, "bf16", "bf16", {"BM": 128, "BN": 64, "BK": 64, "PROGRAMS": 2, "SPECIALIZE": False}, num_warps=4, num_stages=3
+        matmul_persistent,
+        "bf16",
+        "bf16",
+        {"BM": 128, "BN": 64, "BK": 64, "PROGRAMS": 2, "SPECIALIZE": False},
+        num_warps=4,
+        num_stages=3,
     ),
     "matmul_specialized": described(
-        matmul_persistent, "bf16", "bf16", {"BM": 128, "BN": 64, "BK": 64, "PROGRAMS": 2, "SPECIALIZE": True}, num_warps=8, num_stages=3
+        matmul_persistent,
+        "bf16",
+        "bf16",
+        {"BM": 128, "BN": 64, "BK": 64, "PROGRAMS": 2, "SPECIALIZE": True},
+        num_warps=8,
+        num_stages=3,
     ),
-    "matmul_cluster": described(matmul_descriptors, "fp16", "fp16", {"BM": 128, "BN": 128, "BK": 64}, num_warps=4, num_stages=3, num_ctas=2),
+    "matmul_cluster": described(
+        matmul_descriptors, "fp16", "fp16", {"BM": 128, "BN": 128, "BK": 64}, num_warps=4, num_stages=3, num_ctas=2
+    ),
     "attention": (
         attention,
         {**dict.fromkeys(["q", "k", "v", "out"], "*fp16"), "lse": "*fp32", "scale": "fp32", "T": "i32"},
@@ -360,13 +405,33 @@ KERNELS: dict[str, tuple[Any, dict[str, str], dict[str, Any], dict[str, Any]]] =
         {"ROWS": 16, "COLUMNS": 64},
         {},
     ),
-    "gather": (gather, {"x": "*fp32", "index": "*i32", "out": "*fp32", "looked_up": "*fp32"}, {"ROWS": 16, "COLUMNS": 32}, {}),
+    "gather": (
+        gather,
+        {"x": "*fp32", "index": "*i32", "out": "*fp32", "looked_up": "*fp32"},
+        {"ROWS": 16, "COLUMNS": 32},
+        {},
+    ),
     "dropout": (dropout, {"x": "*fp32", "out": "*fp32", "n": "i32", "p": "fp32", "seed": "i32"}, {"BLOCK": 256}, {}),
-    "convert_fp8": (convert_fp8, {"x": "*fp32", "e4m3": "*fp8e4nv", "e5m2": "*fp8e5", "back": "*fp32"}, {"BLOCK": 256}, {}),
+    "convert_fp8": (
+        convert_fp8,
+        {"x": "*fp32", "e4m3": "*fp8e4nv", "e5m2": "*fp8e5", "back": "*fp32"},
+        {"BLOCK": 256},
+        {},
+    ),
 }
 
 # Told to Triton as what its launcher finds by itself: pointers, sizes and strides that are multiples of 16.
-DIVISIBLE = {"matmul_fp16", "matmul_bf16", "matmul_fp8", "matmul_int8", "matmul_tf32", "matmul_device_descriptors", "attention", "attention_causal", "add"}
+DIVISIBLE = {
+    "matmul_fp16",
+    "matmul_bf16",
+    "matmul_fp8",
+    "matmul_int8",
+    "matmul_tf32",
+    "matmul_device_descriptors",
+    "attention",
+    "attention_causal",
+    "add",
+}
 
 
 def compile_all(folder: Path, names: list[str]) -> None:
@@ -382,7 +447,15 @@ def compile_all(folder: Path, names: list[str]) -> None:
         source = ASTSource(kernel, signature, constexprs=constants, attrs=attributes)
         done = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
         meta = done.metadata._asdict()
-        keep = ["name", "num_warps", "num_ctas", "shared", "global_scratch_size", "profile_scratch_size", "tensordesc_meta"]
+        keep = [
+            "name",
+            "num_warps",
+            "num_ctas",
+            "shared",
+            "global_scratch_size",
+            "profile_scratch_size",
+            "tensordesc_meta",
+        ]
         told = {key: meta.get(key) for key in keep}
         told["args"] = [arg for arg in kernel.arg_names if signature[arg] != "constexpr"]
         (folder / f"{name}.json").write_text(json.dumps(told, default=str))

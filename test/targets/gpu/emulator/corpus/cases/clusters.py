@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from corpus.harness import Bench, case, close, same
 
 from accelc.targets.gpu.emulator import TensorMap
+from corpus.harness import Bench, case, close, same
 
 RNG = np.random.default_rng
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from corpus.harness import Bench, case, close, same
 
 RNG = np.random.default_rng

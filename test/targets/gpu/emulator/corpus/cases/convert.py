@@ -10,6 +10,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+
 from corpus.harness import Bench, case, same
 
 ALL = np.arange(1 << 16, dtype=np.uint32)
@@ -22,7 +23,7 @@ LOWS = [0x0000, 0x0001, 0x0FFF, 0x1000, 0x1001, 0x7FFF, 0x8000, 0x8001, 0xFFFF, 
 def bits(values: np.ndarray, kind: Any, nan: int) -> np.ndarray:
     """The patterns of `values`, with one pattern for every NaN."""
     raw = values.view(kind)
-    return np.where(np.isnan(values.astype(np.float64)), kind(nan), raw).astype(kind)
+    return np.where(np.isnan(cast(values, np.float64)), kind(nan), raw).astype(kind)
 
 
 def cast(values: np.ndarray, to: Any) -> np.ndarray:
@@ -30,10 +31,17 @@ def cast(values: np.ndarray, to: Any) -> np.ndarray:
         return values.astype(to)
 
 
+def quiet(function: Any, values: np.ndarray) -> np.ndarray:
+    """A numpy function without its warnings about NaNs."""
+    with np.errstate(all="ignore"):
+        result: np.ndarray = function(values)
+        return result
+
+
 def towards(values: np.ndarray, to: Any, direction: str) -> np.ndarray:
     """float32 `values` to a 16-bit type, rounded down, up or to zero: from the nearest one a step back where needed."""
     near = cast(values, to)
-    wide, exact = near.astype(np.float64), values.astype(np.float64)
+    wide, exact = cast(near, np.float64), cast(values, np.float64)
     up = np.full(values.shape, direction == "up") | ((direction == "zero") & (exact < 0))
     step = np.where(up & (wide < exact), 1, np.where(~up & (wide > exact), -1, 0))
     raw = near.view(np.uint16).astype(np.int32)
@@ -47,7 +55,7 @@ def towards(values: np.ndarray, to: Any, direction: str) -> np.ndarray:
 
 def to_int(values: np.ndarray, low: int, high: int) -> np.ndarray:
     """Rounded `values` as integers: clamped, NaN zero."""
-    clipped = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=float(high), neginf=float(low))
+    clipped = np.nan_to_num(cast(values, np.float64), nan=0.0, posinf=float(high), neginf=float(low))
     return np.array([min(max(int(v), low), high) for v in clipped], dtype=object)
 
 
@@ -71,13 +79,13 @@ def half_to_integers(bench: Bench) -> None:
     x = HALF.astype(np.float64)
     low, high = -(1 << 31), (1 << 31) - 1
     for i, function in enumerate([np.rint, np.trunc, np.floor, np.ceil]):
-        same(out[:, i], to_int(function(x), low, high).astype(np.int32))
-    same(unsigned, to_int(np.rint(x), 0, (1 << 32) - 1).astype(np.uint32))
+        same(out[:, i], to_int(quiet(function, x), low, high).astype(np.int32))
+    same(unsigned, to_int(quiet(np.rint, x), 0, (1 << 32) - 1).astype(np.uint32))
     number = ~np.isnan(x)
     same(wide[number & np.isfinite(x)], np.trunc(x[number & np.isfinite(x)]).astype(np.int64))
     same(wide[np.isinf(x)], np.where(x[np.isinf(x)] > 0, (1 << 63) - 1, -(1 << 63)))
     assert (wide[~number] == -(1 << 63)).all()
-    same(narrow, to_int(np.rint(x), -(1 << 15), (1 << 15) - 1).astype(np.int16))
+    same(narrow, to_int(quiet(np.rint, x), -(1 << 15), (1 << 15) - 1).astype(np.int16))
 
 
 @case("convert.cu")
@@ -105,7 +113,12 @@ def nearest_bf16(values: np.ndarray) -> np.ndarray:
     kept, rest = size >> drop, size & ((1 << drop) - 1)
     half = np.where(drop > 0, 1 << np.maximum(drop - 1, 0), 1)
     up = (drop > 0) & ((rest > half) | ((rest == half) & (kept & 1 == 1)))
-    return np.copysign(((kept + up) << drop).astype(np.float32), values.astype(np.float32)).view(np.uint32).__rshift__(16).astype(np.uint16)
+    return (
+        np.copysign(((kept + up) << drop).astype(np.float32), values.astype(np.float32))
+        .view(np.uint32)
+        .__rshift__(16)
+        .astype(np.uint16)
+    )
 
 
 @case("convert.cu")
@@ -117,9 +130,16 @@ def float_to_narrow(bench: Bench) -> None:
         half, bf16 = np.float16, ml_dtypes.bfloat16
         near = bits(cast(x, bf16), np.uint16, 0x7FFF)
         expected = [
-            cast(x, half), towards(x, half, "zero"), towards(x, half, "down"), towards(x, half, "up"), near, towards(x, bf16, "zero"),
-            cast(-x, half), cast(x, half), np.where((near & 0x8000 != 0) & (near & 0x7FFF <= 0x7F80), 0, near),
-        ]  # fmt: skip
+            cast(x, half),
+            towards(x, half, "zero"),
+            towards(x, half, "down"),
+            towards(x, half, "up"),
+            near,
+            towards(x, bf16, "zero"),
+            cast(-x, half),
+            cast(x, half),
+            np.where((near & 0x8000 != 0) & (near & 0x7FFF <= 0x7F80), 0, near),
+        ]
         for i, values in enumerate(expected):
             raw = values if values.dtype == np.uint16 else values.view(np.uint16)
             same(out[:, i], np.where(np.isnan(x), 0x7FFF, raw))
@@ -133,8 +153,8 @@ def bf16_to_others(bench: Bench) -> None:
     x = BF16.astype(np.float32)
     same(single, ALL << 16)
     same(half, bits(cast(x, np.float16), np.uint16, 0x7FFF))
-    same(integer[:, 0], to_int(np.trunc(x), -(1 << 31), (1 << 31) - 1).astype(np.int32))
-    same(integer[:, 1].view(np.uint32), to_int(np.rint(x), 0, (1 << 32) - 1).astype(np.uint32))
+    same(integer[:, 0], to_int(quiet(np.trunc, x), -(1 << 31), (1 << 31) - 1).astype(np.int32))
+    same(integer[:, 1].view(np.uint32), to_int(quiet(np.rint, x), 0, (1 << 32) - 1).astype(np.uint32))
 
 
 def to_fp8_bits(values: np.ndarray, kind: Any) -> np.ndarray:
@@ -181,14 +201,14 @@ def tf32_rounding(bench: Bench) -> None:
         number = np.isfinite(x)
         away = (raw + 0x1000) & 0xFFFFE000
         even = (raw + 0xFFF + (raw >> 13 & 1)) & 0xFFFFE000
-        # For sm_90a ptxas makes cvt.rna out of an addition that leaves out what is not finite, and of a mask: a NaN whose
-        # payload lies in the low bits becomes an infinity. cvt.rn is an instruction.
+        # For sm_90a ptxas makes cvt.rna out of an addition that leaves out what is not finite, and of a mask: a NaN
+        # whose payload lies in the low bits becomes an infinity. cvt.rn is an instruction.
         same(out[:, 0], np.where(number, away, raw & 0xFFFFE000))
         same(out[:, 1], np.where(np.isnan(x), 0x7FFFFFFF, np.where(number, even, raw)))
 
 
 def arithmetic(a: np.ndarray, b: np.ndarray, c: np.ndarray, kind: Any) -> np.ndarray:
-    """a * b + c rounded once. In float64 the products are exact; sums of far-apart numbers are made odd to stay right."""
+    """a * b + c rounded once. Products are exact in float64; sums of far-apart numbers are made odd to stay right."""
     with np.errstate(all="ignore"):
         x, y, z = (v.astype(np.float64) for v in (a, b, c))
         product = x * y
@@ -197,7 +217,9 @@ def arithmetic(a: np.ndarray, b: np.ndarray, c: np.ndarray, kind: Any) -> np.nda
         part = total - product
         error = (product - (total - part)) + (z - part)
         raw = total.view(np.int64)
-        odd = np.where((error != 0) & np.isfinite(total) & (raw & 1 == 0), raw + np.where((error > 0) == (total > 0), 1, -1), raw)
+        odd = np.where(
+            (error != 0) & np.isfinite(total) & (raw & 1 == 0), raw + np.where((error > 0) == (total > 0), 1, -1), raw
+        )
         return round_to(odd.view(np.float64), kind)
 
 

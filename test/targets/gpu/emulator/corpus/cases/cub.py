@@ -9,6 +9,7 @@ import struct
 from typing import Any
 
 import numpy as np
+
 from corpus.harness import Bench, case, close, same
 
 RNG = np.random.default_rng
@@ -180,14 +181,29 @@ def device_radix_sort(bench: Bench) -> None:
     cub.launch(("DeviceRadixSortHistogramKernel",), 4, bins, keys, n, 0, 32, EMPTY)
     cub.launch(("DeviceRadixSortExclusiveSumKernel",), passes, bins, threads=256)
     expected = np.stack([np.bincount(keys >> (8 * p) & 255, minlength=256) for p in range(4)])
-    same(np.frombuffer(bins.read(4 * passes * digits), np.uint32).reshape(passes, digits), expected.cumsum(1) - expected)
+    same(
+        np.frombuffer(bins.read(4 * passes * digits), np.uint32).reshape(passes, digits), expected.cumsum(1) - expected
+    )
     source = [bench.buffer(keys), bench.buffer(values)]
     target = [cub.unwritten(4 * n), cub.unwritten(4 * n)]
     for step in range(passes):
         lookback = bench.buffer(4 * tiles * digits)
         addresses = [struct.pack("<Q", b.address + o) for b, o in [(counters, 4 * step), (bins, 4 * step * digits)]]
         cub.launch(
-            onesweep, tiles, lookback, addresses[0], None, addresses[1], target[0], source[0], target[1], source[1], n, 8 * step, 8, EMPTY
+            onesweep,
+            tiles,
+            lookback,
+            addresses[0],
+            None,
+            addresses[1],
+            target[0],
+            source[0],
+            target[1],
+            source[1],
+            n,
+            8 * step,
+            8,
+            EMPTY,
         )
         source, target = target, source
     order = np.argsort(keys, kind="stable")
@@ -289,9 +305,19 @@ def device_merge_sort(bench: Bench) -> None:
     cub.launch(block, tiles, ping, keys, None, keys, None, n, spare, None, EMPTY, none)
     for step in range(passes):
         cub.launch(
-            ("DeviceMergeSortPartitionKernel",), tiles_of(tiles + 1, 256), ping, keys, spare, n, tiles + 1, partitions, EMPTY, 2 << step, tile,
+            ("DeviceMergeSortPartitionKernel",),
+            tiles_of(tiles + 1, 256),
+            ping,
+            keys,
+            spare,
+            n,
+            tiles + 1,
+            partitions,
+            EMPTY,
+            2 << step,
+            tile,
             threads=256,
-        )  # fmt: skip
+        )
         cub.launch(merge, tiles, ping, keys, None, n, spare, None, EMPTY, partitions, 2 << step, none)
         ping = not ping
     same(np.frombuffer(keys.read(4 * n), np.int32), np.sort(x))

@@ -6,21 +6,31 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+
+from accelc.targets.gpu.emulator import TensorMap
 from corpus.cases.matrices import normal, product, rounded_tf32
 from corpus.harness import Bench, case, close, same
 
-from accelc.targets.gpu.emulator import TensorMap
-
 RNG = np.random.default_rng
 BF16, E4M3, E5M2 = ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2
-NAMES = {np.dtype(BF16): "bfloat16", np.dtype(E4M3): "uint8", np.dtype(np.float16): "float16", np.dtype(np.float32): "float32"}
+NAMES = {
+    np.dtype(BF16): "bfloat16",
+    np.dtype(E4M3): "uint8",
+    np.dtype(np.float16): "float16",
+    np.dtype(np.float32): "float32",
+}
 
 
 def rows(buffer: Any, shape: tuple[int, int], kind: Any, box: tuple[int, int], swizzle: str = "128B") -> TensorMap:
     """A tensor map of a row-major matrix; `box` is columns and rows, as the hardware counts dimensions."""
     size = np.dtype(kind).itemsize
     return TensorMap(
-        buffer, dtype=NAMES[np.dtype(kind)], dims=(shape[1], shape[0]), strides=(shape[1] * size,), box=box, swizzle=swizzle
+        buffer,
+        dtype=NAMES[np.dtype(kind)],
+        dims=(shape[1], shape[0]),
+        strides=(shape[1] * size,),
+        box=box,
+        swizzle=swizzle,
     )
 
 
@@ -30,9 +40,10 @@ def hopper_gemm(bench: Bench, entry: str, kind: Any, cluster: int) -> None:
     buffers = [bench.buffer(a), bench.buffer(b), bench.emulator.buffer(m * n * 2)]
     width = 128 // np.dtype(kind).itemsize
     maps = [
-        rows(buffers[0], (m, k), kind, (width, 128)), rows(buffers[1], (n, k), kind, (width, 128 // cluster)),
+        rows(buffers[0], (m, k), kind, (width, 128)),
+        rows(buffers[1], (n, k), kind, (width, 128 // cluster)),
         rows(buffers[2], (m, n), BF16, (64, 64)),
-    ]  # fmt: skip
+    ]
     # Two CTAs for four tiles: each is persistent over two.
     bench.launch(entry, 2, 384, *maps, m, n, k, shared_bytes=4 * 32768, cluster=(2, 1, 1) if cluster > 1 else None)
     c = np.frombuffer(buffers[2].read(m * n * 2), BF16).reshape(m, n)
@@ -63,10 +74,16 @@ def gemm_e4m3_cluster(bench: Bench) -> None:
 @case("wgmma.cu")
 def wgmma_floats(bench: Bench) -> None:
     for entry, span, left, right, sign in [
-        ("f16_plain", 128, np.float16, np.float16, 1), ("f16_32", 32, np.float16, np.float16, 1), ("f16_64", 64, np.float16, np.float16, 1),
-        ("f16_128", 128, np.float16, np.float16, 1), ("f16_minus", 128, np.float16, np.float16, -1), ("bf16_64", 64, BF16, BF16, -1),
-        ("tf32_128", 128, np.float32, np.float32, 1), ("tf32_plain", 64, np.float32, np.float32, 1), ("e5m2_e4m3", 128, E5M2, E4M3, 1),
-    ]:  # fmt: skip
+        ("f16_plain", 128, np.float16, np.float16, 1),
+        ("f16_32", 32, np.float16, np.float16, 1),
+        ("f16_64", 64, np.float16, np.float16, 1),
+        ("f16_128", 128, np.float16, np.float16, 1),
+        ("f16_minus", 128, np.float16, np.float16, -1),
+        ("bf16_64", 64, BF16, BF16, -1),
+        ("tf32_128", 128, np.float32, np.float32, 1),
+        ("tf32_plain", 64, np.float32, np.float32, 1),
+        ("e5m2_e4m3", 128, E5M2, E4M3, 1),
+    ]:
         k = span // np.dtype(left).itemsize
         a, b = normal(3, (64, k), left), normal(4, (64, k), right)
         if left is np.float32:

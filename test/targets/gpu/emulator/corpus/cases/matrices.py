@@ -6,6 +6,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+
 from corpus.harness import Bench, case, close, same
 
 RNG = np.random.default_rng
@@ -31,8 +32,10 @@ def rounded_tf32(x: np.ndarray) -> np.ndarray:
 def wmma_gemm(bench: Bench) -> None:
     m, n, k = 32, 64, 48
     for entry, kind, out in [
-        ("f16_f32", np.float16, np.float32), ("f16_f16", np.float16, np.float16), ("bf16", ml_dtypes.bfloat16, np.float32),
-    ]:  # fmt: skip
+        ("f16_f32", np.float16, np.float32),
+        ("f16_f16", np.float16, np.float16),
+        ("bf16", ml_dtypes.bfloat16, np.float32),
+    ]:
         a, b, c = normal(1, (m, k), kind), normal(2, (n, k), kind), np.zeros((m, n), out)
         bench.launch(f"wmma_{entry}", (n // 32, m // 16), 64, a, b, c, n, k)
         close(c, product(a, b), 1e-2 if out is np.float16 else 1e-5, 2e-2 if out is np.float16 else 1e-4)
@@ -71,8 +74,11 @@ def wmma_f64(bench: Bench) -> None:
 def mma_floats(bench: Bench) -> None:
     e4m3, e5m2 = ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2
     for entry, left, right in [
-        ("f16", np.float16, np.float16), ("bf16", ml_dtypes.bfloat16, ml_dtypes.bfloat16), ("e4m3", e4m3, e4m3), ("e5m2_e4m3", e5m2, e4m3),
-    ]:  # fmt: skip
+        ("f16", np.float16, np.float16),
+        ("bf16", ml_dtypes.bfloat16, ml_dtypes.bfloat16),
+        ("e4m3", e4m3, e4m3),
+        ("e5m2_e4m3", e5m2, e4m3),
+    ]:
         words = 24
         k = words * 4 // np.dtype(left).itemsize
         a, b, c = normal(13, (16, k), left), normal(14, (8, k), right), np.zeros((16, 8), np.float32)
@@ -88,7 +94,11 @@ def mma_floats(bench: Bench) -> None:
 @case("mma.cu")
 def mma_integers(bench: Bench) -> None:
     rng, words = RNG(17), 16
-    for entry, left, right, low in [("s8", np.int8, np.int8, -128), ("u8_s8", np.uint8, np.int8, 0), ("s8_saturated", np.int8, np.int8, -128)]:
+    for entry, left, right, low in [
+        ("s8", np.int8, np.int8, -128),
+        ("u8_s8", np.uint8, np.int8, 0),
+        ("s8_saturated", np.int8, np.int8, -128),
+    ]:
         a = rng.integers(low, low + 256, (16, 4 * words)).astype(left)
         b = rng.integers(-128, 128, (8, 4 * words)).astype(right)
         c = np.zeros((16, 8), np.int32)
@@ -97,7 +107,10 @@ def mma_integers(bench: Bench) -> None:
     a, b = (rng.integers(0, 1 << 32, (r, words)).astype(np.uint32) for r in (16, 8))
     c = np.zeros((16, 8), np.int32)
     bench.launch("mma_s4", 1, 32, a, b, c, words)
-    nibbles = [((v[..., None] >> np.arange(0, 32, 4, dtype=np.uint32) & 15).reshape(len(v), -1).astype(np.int64) ^ 8) - 8 for v in (a, b)]
+    nibbles = [
+        ((v[..., None] >> np.arange(0, 32, 4, dtype=np.uint32) & 15).reshape(len(v), -1).astype(np.int64) ^ 8) - 8
+        for v in (a, b)
+    ]
     same(c, nibbles[0] @ nibbles[1].T)
     bench.launch("mma_b1", 1, 32, a, b, c, words)
     same(c, np.bitwise_count(a[:, None] & b[None]).sum(-1))

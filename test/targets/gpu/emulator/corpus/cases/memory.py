@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from corpus.harness import Bench, case, close, same
 
 RNG = np.random.default_rng
@@ -141,8 +142,8 @@ def scan_lookback(bench: Bench) -> None:
     assert (states >> np.uint64(32) == 2).all()
 
 
-@case("pipeline.cu")
-@case("pipeline.cu", arch="sm_90", suffix="_sm_90")
+@case("cp_async.cu")
+@case("cp_async.cu", arch="sm_90", suffix="_sm_90")
 def cp_async_ring(bench: Bench) -> None:
     for tiles in (1, 2, 7):
         x = RNG(17).standard_normal((2, tiles, 256, 4)).astype(np.float32)
@@ -151,7 +152,7 @@ def cp_async_ring(bench: Bench) -> None:
         close(out, (x.astype(np.float64) * x[:, :, ::-1]).sum(1), 1e-5, 1e-5)
 
 
-@case("pipeline.cu")
+@case("cp_async.cu")
 def cp_async_sizes(bench: Bench) -> None:
     x = RNG(18).integers(0, 1 << 30, 512).astype(np.int32)
     n = 301
@@ -163,12 +164,7 @@ def cp_async_sizes(bench: Bench) -> None:
     same(out[384:].reshape(128, 4), cut.reshape(128, 4)[::-1])
 
 
-# When a cuda::pipeline goes, a lane of each warp counts down, and the last one invalidates the mbarriers. Before it stands
-# a match.sync, which orders nothing between the warp's lanes: by the letter of the memory model this is a race.
-GOING = [r"^race.*mbarrier\.(try_wait|arrive)"]
-
-
-@case("pipeline.cu", known=GOING)
+@case("pipeline.cu")
 def pipeline_block(bench: Bench) -> None:
     tiles = 5
     x = RNG(19).integers(0, 100, (tiles, 512)).astype(np.int32)
@@ -181,7 +177,7 @@ def pipeline_block(bench: Bench) -> None:
     same(out, expected)
 
 
-@case("pipeline.cu", known=GOING)
+@case("pipeline.cu")
 def pipeline_roles(bench: Bench) -> None:
     tiles = 8
     x = RNG(20).integers(0, 100, (tiles, 96)).astype(np.int32)

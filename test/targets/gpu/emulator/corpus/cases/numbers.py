@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
+
 from corpus.harness import Bench, case, close, same
 
 RNG = np.random.default_rng
@@ -15,8 +16,12 @@ EDGES_64 = [0, 1, -1, 2, 7, 10, (1 << 31) - 1, -(1 << 31), 1 << 32, (1 << 63) - 
 def wide_pairs() -> tuple[np.ndarray, np.ndarray]:
     """Signed 64-bit pairs of every magnitude, edges with edges, the second never zero."""
     rng = RNG(1)
-    a = [x for x in EDGES_64 for _ in EDGES_64] + (rng.integers(-(1 << 63), 1 << 63, 300) >> rng.integers(0, 63, 300)).tolist()
-    b = [y for _ in EDGES_64 for y in EDGES_64] + (rng.integers(-(1 << 63), 1 << 63, 300) >> rng.integers(0, 63, 300)).tolist()
+    a = [x for x in EDGES_64 for _ in EDGES_64] + (
+        rng.integers(-(1 << 63), 1 << 63, 300) >> rng.integers(0, 63, 300)
+    ).tolist()
+    b = [y for _ in EDGES_64 for y in EDGES_64] + (
+        rng.integers(-(1 << 63), 1 << 63, 300) >> rng.integers(0, 63, 300)
+    ).tolist()
     return np.array(a, np.int64), np.array([y or 5 for y in b], np.int64)
 
 
@@ -45,7 +50,13 @@ def multiply_wide(bench: Bench) -> None:
     high32, mul24 = np.zeros(n, np.int32), np.zeros(n, np.int32)
     bench.launch("multiply_wide", -(-n // 128), 128, a, b, high, uhigh, high32, mul24, n)
     same(high, [x * y >> 64 for x, y in zip(a.tolist(), b.tolist(), strict=True)])
-    same(uhigh, np.array([x * y >> 64 for x, y in zip(a.view(np.uint64).tolist(), b.view(np.uint64).tolist(), strict=True)], np.uint64))
+    same(
+        uhigh,
+        np.array(
+            [x * y >> 64 for x, y in zip(a.view(np.uint64).tolist(), b.view(np.uint64).tolist(), strict=True)],
+            np.uint64,
+        ),
+    )
     low = a.astype(np.int32).astype(np.int64), b.astype(np.int32).astype(np.int64)
     same(high32, low[0] * low[1] >> 32)
     cut = [((v & 0xFFFFFF) ^ 0x800000) - 0x800000 for v in low]
@@ -80,11 +91,21 @@ def bit_results(a: int, b: int) -> list[int]:
     both = (b << 32 | a) << turn >> 32
     average = (signed(a) + signed(b) >> 1) ^ (a + b + 1 >> 1)
     results = [
-        int(f"{a:032b}"[::-1], 2), 32 - a.bit_length(), a.bit_count(), (a & -a).bit_length(),
-        int.from_bytes(picked, "little"), both, (b << 32 | a) >> turn, (b << 32 | a) << min(b & 63, 32) >> 32,
-        (64 - wide.bit_length()) * 100 + wide.bit_count(), int(f"{wide:064b}"[::-1], 2) >> 7,
-        abs(signed(a) - signed(b)) + 5, halves[0] | halves[1] << 16, sum(m << 8 * i for i, m in enumerate(most)), average,
-    ]  # fmt: skip
+        int(f"{a:032b}"[::-1], 2),
+        32 - a.bit_length(),
+        a.bit_count(),
+        (a & -a).bit_length(),
+        int.from_bytes(picked, "little"),
+        both,
+        (b << 32 | a) >> turn,
+        (b << 32 | a) << min(b & 63, 32) >> 32,
+        (64 - wide.bit_length()) * 100 + wide.bit_count(),
+        int(f"{wide:064b}"[::-1], 2) >> 7,
+        abs(signed(a) - signed(b)) + 5,
+        halves[0] | halves[1] << 16,
+        sum(m << 8 * i for i, m in enumerate(most)),
+        average,
+    ]
     return [r & mask for r in results]
 
 
@@ -168,9 +189,14 @@ def vote_and_match(bench: Bench) -> None:
             thousands = v // 1000
             uniform = bool((thousands == thousands[0]).all())
             expected = [
-                mask(odd), int((v < 1000).all()) * 2 + int((v > 90).any()), mask(v == v[lane]), 0xFFFFFFFE if uniform else 0,
-                int(v.sum()), int(v.max()), int(np.bitwise_xor.reduce(v)),
-            ]  # fmt: skip
+                mask(odd),
+                int((v < 1000).all()) * 2 + int((v > 90).any()),
+                mask(v == v[lane]),
+                0xFFFFFFFE if uniform else 0,
+                int(v.sum()),
+                int(v.max()),
+                int(np.bitwise_xor.reduce(v)),
+            ]
             same(out[32 * warp + lane, :7], [e & 0xFFFFFFFF for e in expected])
             told = v[np.flatnonzero(odd)[0]] + 1000 * int((odd & (v > 50)).sum())
             assert out[32 * warp + lane, 7] == (told if odd[lane] else 0)
@@ -203,7 +229,7 @@ def reals(seed: int, n: int, kind: type) -> np.ndarray:
     """Numbers of many magnitudes, both signs, and the usual special points."""
     rng = RNG(seed)
     x = rng.standard_normal(n) * 10.0 ** rng.integers(-6, 3, n)
-    x[: 9] = [0.0, -0.0, 1.0, -1.0, 0.5, math.pi, -math.pi / 2, 100.0, -20.0]
+    x[:9] = [0.0, -0.0, 1.0, -1.0, 0.5, math.pi, -math.pi / 2, 100.0, -20.0]
     return x.astype(kind)
 
 
@@ -230,10 +256,23 @@ def math_double(bench: Bench) -> None:
     bench.launch("math_double", -(-n // 128), 128, x, y, out, n)
     a = np.abs(x)
     expected = [
-        np.sin(x), np.cos(x), np.tan(x), each(math.exp, x), np.log(a + 1e-300), each(math.pow, np.where(a == 0, 1, a), y), each(math.erf, x),
-        each(math.erfc, x), np.sqrt(a), x / y, np.cbrt(x), np.tanh(x), np.arctan2(x, y), each(math.gamma, np.fmod(a, 20.0) + 0.5),
-        np.array([float(Fraction(p) * Fraction(q) + 1) for p, q in zip(x.tolist(), y.tolist(), strict=True)]), np.rint(x) + np.floor(y),
-    ]  # fmt: skip
+        np.sin(x),
+        np.cos(x),
+        np.tan(x),
+        each(math.exp, x),
+        np.log(a + 1e-300),
+        each(math.pow, np.where(a == 0, 1, a), y),
+        each(math.erf, x),
+        each(math.erfc, x),
+        np.sqrt(a),
+        x / y,
+        np.cbrt(x),
+        np.tanh(x),
+        np.arctan2(x, y),
+        each(math.gamma, np.fmod(a, 20.0) + 0.5),
+        np.array([float(Fraction(p) * Fraction(q) + 1) for p, q in zip(x.tolist(), y.tolist(), strict=True)]),
+        np.rint(x) + np.floor(y),
+    ]
     for i, values in enumerate(expected):
         rows = a > 0 if i == 5 else np.full(n, True)
         # The bound holds libdevice's documented errors (2 ulp; 10 in tgamma) and those of the host's library.
@@ -252,10 +291,23 @@ def math_single(bench: Bench) -> None:
     p, q = x.astype(np.float64), y.astype(np.float64)
     a = np.abs(p)
     expected = [
-        np.sin(p), np.cos(p), np.tan(p), np.exp(p), np.log(a + 1e-30), np.power(np.where(a == 0, 1, a), q), each(math.erf, p),
-        np.log1p(a), np.sqrt(a), p / q, 1 / np.sqrt(a + 1e-20), np.tanh(p), np.arctan2(p, q), each(math.lgamma, a + 0.5),
-        p * q + 1, np.fmod(p, q),
-    ]  # fmt: skip
+        np.sin(p),
+        np.cos(p),
+        np.tan(p),
+        np.exp(p),
+        np.log(a + 1e-30),
+        np.power(np.where(a == 0, 1, a), q),
+        each(math.erf, p),
+        np.log1p(a),
+        np.sqrt(a),
+        p / q,
+        1 / np.sqrt(a + 1e-20),
+        np.tanh(p),
+        np.arctan2(p, q),
+        each(math.lgamma, a + 0.5),
+        p * q + 1,
+        np.fmod(p, q),
+    ]
     fast = "ex2.approx.ftz" in bench.ptx and "sin.approx.ftz" in bench.ptx
     for i, values in enumerate(expected):
         rows = (a > 1e-30) & (np.abs(values) < 3e38)
@@ -276,7 +328,18 @@ def math_fast(bench: Bench) -> None:
     bench.launch("math_fast", 3, 128, x, y, out, n)
     p, q = x.astype(np.float64), y.astype(np.float64)
     a = np.abs(p) + 0.1
-    expected = [np.sin(p), np.cos(p), np.exp(p), np.log(a), a**q, p / q, 1 / np.sqrt(a), p.clip(0, 1), 10**p, np.tanh(p)]
+    expected = [
+        np.sin(p),
+        np.cos(p),
+        np.exp(p),
+        np.log(a),
+        a**q,
+        p / q,
+        1 / np.sqrt(a),
+        p.clip(0, 1),
+        10**p,
+        np.tanh(p),
+    ]
     for i, values in enumerate(expected):
         close(out[:, i], values, 6e-4 if i == 9 else 5e-6, 1e-6)
 
@@ -290,9 +353,9 @@ def directed(value: Fraction, kind: type, direction: str) -> float:
     near = kind(float(value)) if kind is np.float64 else _nearest_single(value)
     up = direction == "up" or (direction == "zero" and value < 0)
     with np.errstate(over="ignore"):
-        if up and (math.isinf(near) and near < 0 or not math.isinf(near) and Fraction(float(near)) < value):
+        if up and ((math.isinf(near) and near < 0) or (not math.isinf(near) and Fraction(float(near)) < value)):
             near = np.nextafter(near, kind(np.inf))
-        if not up and (math.isinf(near) and near > 0 or not math.isinf(near) and Fraction(float(near)) > value):
+        if not up and ((math.isinf(near) and near > 0) or (not math.isinf(near) and Fraction(float(near)) > value)):
             near = np.nextafter(near, kind(-np.inf))
     return float(near)
 
@@ -324,23 +387,43 @@ def roundings(bench: Bench) -> None:
     for i in range(n):
         a, b = Fraction(float(x[i])), Fraction(float(y[i]))
         f32 = [
-            float(x[i] + y[i]), directed(a + b, np.float32, "zero"), directed(a + b, np.float32, "up"), directed(a + b, np.float32, "down"),
-            directed(a * b, np.float32, "zero"), directed(a * b, np.float32, "up"), float(x[i] / y[i]), directed(a / b, np.float32, "down"),
-            root(abs(a), np.float32), directed(a * b + 1, np.float32, "zero"), float(np.float32(1) / x[i]), directed(a * b + a, np.float32, "down"),
-        ]  # fmt: skip
+            float(x[i] + y[i]),
+            directed(a + b, np.float32, "zero"),
+            directed(a + b, np.float32, "up"),
+            directed(a + b, np.float32, "down"),
+            directed(a * b, np.float32, "zero"),
+            directed(a * b, np.float32, "up"),
+            float(x[i] / y[i]),
+            directed(a / b, np.float32, "down"),
+            root(abs(a), np.float32),
+            directed(a * b + 1, np.float32, "zero"),
+            float(np.float32(1) / x[i]),
+            directed(a * b + a, np.float32, "down"),
+        ]
         same(out[i], np.array(f32, np.float32))
         p, q = Fraction(d[i]), Fraction(d[n - 1 - i])
         f64 = [
-            directed(p + q, np.float64, "up"), directed(p * q, np.float64, "zero"), directed(p / q, np.float64, "down"), math.sqrt(abs(p)),
-            directed(p * q + 1, np.float64, "up"), directed(1 / p, np.float64, "zero"),
-        ]  # fmt: skip
+            directed(p + q, np.float64, "up"),
+            directed(p * q, np.float64, "zero"),
+            directed(p / q, np.float64, "down"),
+            math.sqrt(abs(p)),
+            directed(p * q + 1, np.float64, "up"),
+            directed(1 / p, np.float64, "zero"),
+        ]
         same(e[i], np.array(f64))
 
 
 @case("math.cu")
 def to_integers(bench: Bench) -> None:
-    x = np.concatenate([reals(29, 200, np.float32), np.array([2.5, -2.5, 0.5, 1e10, -1e10, np.inf, -np.inf, np.nan, 2.0**31, -(2.0**31)], np.float32)])
-    d = np.concatenate([reals(30, 200, np.float64), np.array([2.5, -2.5, 1e30, -1e30, np.inf, -np.inf, np.nan, 2.0**63, 4e9, -0.7])])
+    x = np.concatenate(
+        [
+            reals(29, 200, np.float32),
+            np.array([2.5, -2.5, 0.5, 1e10, -1e10, np.inf, -np.inf, np.nan, 2.0**31, -(2.0**31)], np.float32),
+        ]
+    )
+    d = np.concatenate(
+        [reals(30, 200, np.float64), np.array([2.5, -2.5, 1e30, -1e30, np.inf, -np.inf, np.nan, 2.0**63, 4e9, -0.7])]
+    )
     n = len(x)
     out, wide = np.zeros((n, 6), np.int32), np.zeros((n, 3), np.int64)
     bench.launch("to_integers", -(-n // 64), 64, x, out, d, wide, n)
@@ -360,5 +443,11 @@ def to_integers(bench: Bench) -> None:
         if not nan:
             assert out[i, 5] == clamp(np.rint(b), *small, 0)
         unsigned_wide = 1 << 63 if nan else clamp(np.trunc(b), 0, (1 << 64) - 1, 0)
-        same(wide[i], [lowest if nan else clamp(np.rint(b), *large, 0), signed(unsigned_wide, 64),
-                       lowest if np.isnan(a) else clamp(np.floor(a), *large, 0)])  # fmt: skip
+        same(
+            wide[i],
+            [
+                lowest if nan else clamp(np.rint(b), *large, 0),
+                signed(unsigned_wide, 64),
+                lowest if np.isnan(a) else clamp(np.floor(a), *large, 0),
+            ],
+        )

@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 import pytest
+
 from corpus.harness import Bench, FoundError, case, close, same
 
 RNG = np.random.default_rng

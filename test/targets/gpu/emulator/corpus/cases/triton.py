@@ -11,12 +11,12 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+
+from accelc.targets.gpu.emulator import TensorMap
 from corpus.cases.convert import to_fp8_bits
 from corpus.cases.matrices import normal
 from corpus.harness import Bench, Extent, close, extent, same
 from corpus.triton_compile import compiled
-
-from accelc.targets.gpu.emulator import TensorMap
 
 RNG = np.random.default_rng
 BF16, E4M3 = ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn
@@ -41,9 +41,13 @@ class Kernel:
         """A descriptor argument: the map, and the shape and strides in elements."""
         meta = self.meta["tensordesc_meta"][which]
         made = TensorMap(
-            array, dtype=TYPES[meta["elem_type"]], dims=array.shape[::-1], strides=[s for s in array.strides[-2::-1]],
-            box=meta["block_size"][::-1], swizzle=SWIZZLES[meta["swizzle"]],
-        )  # fmt: skip
+            array,
+            dtype=TYPES[meta["elem_type"]],
+            dims=array.shape[::-1],
+            strides=list(array.strides[-2::-1]),
+            box=meta["block_size"][::-1],
+            swizzle=SWIZZLES[meta["swizzle"]],
+        )
         return [made, *array.shape, *(s // array.itemsize for s in array.strides)]
 
     def launch(self, grid: Extent, **arguments: Any) -> Any:
@@ -62,9 +66,13 @@ class Kernel:
         scratch = self.meta["global_scratch_size"] * x * y * z * clusters
         args += [self.bench.emulator.buffer(scratch) if scratch else None, None]
         return self.bench.launch(
-            self.meta["name"], (x * clusters, y, z), self.threads, *args, shared_bytes=self.meta["shared"],
+            self.meta["name"],
+            (x * clusters, y, z),
+            self.threads,
+            *args,
+            shared_bytes=self.meta["shared"],
             cluster=(clusters, 1, 1) if clusters > 1 else None,
-        )  # fmt: skip
+        )
 
 
 CASES: dict[str, Callable[[Kernel], None]] = {}
@@ -118,12 +126,23 @@ def layer_norm_backward(kernel: Kernel) -> None:
     means, rstds = wide.mean(1), 1 / np.sqrt(wide.var(1) + 1e-5)
     dx, dw, db = np.zeros_like(x), np.zeros((groups, n), np.float32), np.zeros((groups, n), np.float32)
     kernel.launch(
-        rows, dx=dx, dy=dy, dw=dw, db=db, x=x, weight=w, means=means.astype(np.float32), rstds=rstds.astype(np.float32),
-        locks=np.zeros(2 * groups, np.int32), columns=n,
-    )  # fmt: skip
+        rows,
+        dx=dx,
+        dy=dy,
+        dw=dw,
+        db=db,
+        x=x,
+        weight=w,
+        means=means.astype(np.float32),
+        rstds=rstds.astype(np.float32),
+        locks=np.zeros(2 * groups, np.int32),
+        columns=n,
+    )
     hat = (wide - means[:, None]) * rstds[:, None]
     wdy = w * dy.astype(np.float64)
-    close(dx, (wdy - hat * (hat * wdy).mean(1, keepdims=True) - wdy.mean(1, keepdims=True)) * rstds[:, None], 1e-4, 1e-5)
+    close(
+        dx, (wdy - hat * (hat * wdy).mean(1, keepdims=True) - wdy.mean(1, keepdims=True)) * rstds[:, None], 1e-4, 1e-5
+    )
     close(dw, np.stack([(dy * hat)[g::groups].sum(0) for g in range(groups)]), 1e-4, 1e-5)
     close(db, np.stack([dy[g::groups].sum(0) for g in range(groups)]), 1e-4, 1e-5)
 
@@ -138,9 +157,12 @@ def layer_norm_reduce(kernel: Kernel) -> None:
 @case("matmul_fp16", "matmul_bf16", "matmul_tf32", "matmul_fp8", "matmul_int8")
 def matmul(kernel: Kernel, name: str) -> None:
     kind, out = {
-        "matmul_fp16": (np.float16, np.float16), "matmul_bf16": (BF16, np.float32), "matmul_tf32": (np.float32, np.float32),
-        "matmul_fp8": (E4M3, np.float16), "matmul_int8": (np.int8, np.int32),
-    }[name]  # fmt: skip
+        "matmul_fp16": (np.float16, np.float16),
+        "matmul_bf16": (BF16, np.float32),
+        "matmul_tf32": (np.float32, np.float32),
+        "matmul_fp8": (E4M3, np.float16),
+        "matmul_int8": (np.int8, np.int32),
+    }[name]
     m, n, k = 160, 144, 208
     if kind is np.int8:
         a, b = (RNG(s).integers(-128, 128, shape).astype(np.int8) for s, shape in [(11, (m, k)), (12, (k, n))])
@@ -163,10 +185,12 @@ def matmul(kernel: Kernel, name: str) -> None:
 @case("matmul_descriptors", "matmul_descriptors_fp8", "matmul_persistent", "matmul_specialized", "matmul_cluster")
 def matmul_described(kernel: Kernel, name: str) -> None:
     kind, out, m, n, k, grid = {
-        "matmul_descriptors": (np.float16, np.float16, 200, 136, 160, (2, 2)), "matmul_descriptors_fp8": (E4M3, BF16, 128, 64, 384, (2, 1)),
-        "matmul_persistent": (BF16, BF16, 256, 128, 256, (2, 1)), "matmul_specialized": (BF16, BF16, 256, 128, 256, (2, 1)),
+        "matmul_descriptors": (np.float16, np.float16, 200, 136, 160, (2, 2)),
+        "matmul_descriptors_fp8": (E4M3, BF16, 128, 64, 384, (2, 1)),
+        "matmul_persistent": (BF16, BF16, 256, 128, 256, (2, 1)),
+        "matmul_specialized": (BF16, BF16, 256, 128, 256, (2, 1)),
         "matmul_cluster": (np.float16, np.float16, 128, 256, 192, (1, 2)),
-    }[name]  # fmt: skip
+    }[name]
     a, b, c = normal(13, (m, k), kind), normal(14, (n, k), kind), np.zeros((m, n), out)
     kernel.launch(grid, a=a, b=b, c=c, M=m, N=n, K=k)
     close(c, a.astype(np.float64) @ b.astype(np.float64).T, 2**-8, 3e-2)
@@ -242,7 +266,12 @@ def philox(seed: int, counter: np.ndarray) -> np.ndarray:
     for _ in range(10):
         first, second = c[0] * np.uint64(0xD2511F53), c[2] * np.uint64(0xCD9E8D57)
         shift = np.uint64(32)
-        c = [(second >> shift) ^ c[1] ^ np.uint64(keys[0]), second & low, (first >> shift) ^ c[3] ^ np.uint64(keys[1]), first & low]
+        c = [
+            (second >> shift) ^ c[1] ^ np.uint64(keys[0]),
+            second & low,
+            (first >> shift) ^ c[3] ^ np.uint64(keys[1]),
+            first & low,
+        ]
         keys = [(keys[0] + 0x9E3779B9) & 0xFFFFFFFF, (keys[1] + 0xBB67AE85) & 0xFFFFFFFF]
     return c[0].astype(np.uint32)
 
