@@ -587,6 +587,25 @@ def test_misaligned_and_foreign(sanitize: bool) -> None:
         assert any(kind == "mbarrier_misuse" and word in message for kind, message in found), found
 
 
+def test_arrival_at_a_block_that_has_ended() -> None:
+    body = """
+        mov.u32 %r1, m;
+        mov.u32 %r2, 1;
+        mapa.shared::cluster.u32 %r3, %r1, %r2;
+        mbarrier.init.shared.b64 [m], 32;
+        fence.mbarrier_init.release.cluster;
+        barrier.cluster.arrive;
+        barrier.cluster.wait;
+        mov.u32 %r4, %cluster_ctarank;
+        setp.ne.u32 %p0, %r4, 0;
+        @%p0 exit;
+        nanosleep.u32 1; nanosleep.u32 1; nanosleep.u32 1;
+        mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%r3];
+    """
+    found = findings(body, block=1, grid=2, cluster=2, declarations=SHARED)
+    assert [kind for kind, message in found if "its block has ended" in message] == ["mbarrier_misuse"]
+
+
 def test_init_must_be_seen_by_who_arrives() -> None:
     body = "setp.eq.u32 %p0, %t, 0; @%p0 mbarrier.init.shared.b64 [m], 64; {0} mbarrier.arrive.shared.b64 _, [m];"
     assert findings(body.format("bar.sync 0;"), block=64, declarations=SHARED) == []

@@ -29,8 +29,8 @@ std::string describe(const Warp& w, const Wait& wait) {
     for (size_t n = 0; n < b.came.size(); ++n) lanes += popc(b.came[n] & cta.warps[n]->live);
     const uint32_t arrived = b.counted ? b.arrived : lanes;
     const uint32_t expected = b.counted ? b.expected : cta.live_threads();
-    return "barrier " + std::to_string(wait.x) + " of block " + block_name(cta) + ": " + std::to_string(arrived) + " of " +
-           std::to_string(expected) + " threads arrived; missing " +
+    return "barrier " + std::to_string(wait.x) + " of block " + block_name(cta) + ": " + std::to_string(arrived) +
+           " of " + std::to_string(expected) + " threads arrived; missing " +
            missing_warps(cta, [&](const Warp& o) { return o.index < b.came.size() ? b.came[o.index] : 0; });
 }
 
@@ -102,14 +102,16 @@ bool named(Warp& w, const Inst& i, Mask mask, uint32_t& id, uint32_t& count) {
         }
     }
     if (id > 15) {
-        w.fault(Kind::barrier_divergence, i, first, 0, "barrier " + std::to_string(id) + ": there are barriers 0 to 15");
+        w.fault(Kind::barrier_divergence, i, first, 0,
+                "barrier " + std::to_string(id) + ": there are barriers 0 to 15");
         return false;
     }
     if (i.b == kNone) return true;
     count = w.get<uint32_t>(i.b)[first];
     if (count % kLanes != 0) {
         w.fault(Kind::barrier_divergence, i, first, 0,
-                "barrier " + std::to_string(id) + ": a count of " + std::to_string(count) + " threads is no multiple of 32");
+                "barrier " + std::to_string(id) + ": a count of " + std::to_string(count) +
+                    " threads is no multiple of 32");
         return false;
     }
     return true;
@@ -138,8 +140,8 @@ void run(Warp& w, const Inst& i, Mask mask) {
         }
     } else {
         if ((count ? count : threads) != b.expected) {
-            misuse(w, i, id, "a count of " + std::to_string(count ? count : threads) + " threads, where those before waited for " +
-                             std::to_string(b.expected));
+            misuse(w, i, id, "a count of " + std::to_string(count ? count : threads) +
+                                 " threads, where those before waited for " + std::to_string(b.expected));
         }
         if (b.action != action) misuse(w, i, id, "a reduction meets another operation in one phase");
     }
@@ -181,7 +183,7 @@ void run(Warp& w, const Inst& i, Mask mask) {
     }
 }
 
-// ---- decoding ---------------------------------------------------------------------------------------------------------
+// ---- decoding -----------------------------------------------------------------------------------------------------
 
 /// The id, and the count where the operand after it is one; checked here where they are literals.
 void barrier_operands(Decode& d, size_t id, bool counted) {

@@ -21,7 +21,8 @@ void warp_barriers_on_exit(Cta& cta);
 /// Under the sanitizer lanes that the guard keeps out are a finding.
 bool aligned(Warp& warp, const Inst& inst, Mask mask);
 
-/// Parks the lanes of `mask` (Warp::park); lanes that the guard keeps out of the instruction go on. It must end its block.
+/// Parks the lanes of `mask` (Warp::park); lanes that the guard keeps out of the instruction go on. It must end its
+/// block.
 inline void park_lanes(Warp& warp, const Inst& inst, Mask mask, const Wait& wait, bool again) {
     warp.branch(warp.now.mask & ~mask, inst.pc + 1);
     warp.park(wait, again);

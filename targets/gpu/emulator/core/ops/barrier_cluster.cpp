@@ -20,15 +20,17 @@ bool ready(const Warp& w, const Wait& wait) { return (w.cluster_came & static_ca
 
 std::string describe(const Warp& w, const Wait&) {
     const Cluster& cluster = *w.cta->cluster;
-    std::string text = "the barrier of cluster (" + std::to_string(cluster.id[0]) + "," + std::to_string(cluster.id[1]) + "," +
-                       std::to_string(cluster.id[2]) + "): " + std::to_string(cluster.arrived) + " of " +
-                       std::to_string(cluster.live_threads()) + " threads arrived; missing";
+    std::string text = "the barrier of cluster (" + std::to_string(cluster.id[0]) + "," +
+                       std::to_string(cluster.id[1]) + "," + std::to_string(cluster.id[2]) +
+                       "): " + std::to_string(cluster.arrived) + " of " + std::to_string(cluster.live_threads()) +
+                       " threads arrived; missing";
     const char* comma = " ";
     for (const auto& cta : cluster.ctas) {
         bool missing = false;
         for (const auto& o : cta->warps) missing |= (o->live & ~o->cluster_came) != 0;
         if (!missing) continue;
-        text += comma + missing_warps(*cta, [](const Warp& o) { return o.cluster_came; }) + " of block " + block_name(*cta);
+        text += comma + missing_warps(*cta, [](const Warp& o) { return o.cluster_came; }) + " of block " +
+                block_name(*cta);
         comma = "; ";
     }
     return text;

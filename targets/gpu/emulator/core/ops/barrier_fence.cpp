@@ -54,7 +54,9 @@ void nothing(Warp&, const Inst&, Mask) {}
 void together(Warp& w, const Inst& i, Mask mask) { (void)aligned(w, i, mask); }
 
 Scope scope_named(Decode& d) {
-    return d.has("cta") ? Scope::cta : d.has("cluster") ? Scope::cluster : d.has("gpu") || d.has("gl") ? Scope::gpu : Scope::sys;
+    if (d.has("cta")) return Scope::cta;
+    if (d.has("cluster")) return Scope::cluster;
+    return d.has("gpu") || d.has("gl") ? Scope::gpu : Scope::sys;
 }
 
 uint16_t pack(Order order, Scope scope) {
@@ -65,7 +67,10 @@ uint16_t pack(Order order, Scope scope) {
 
 void decode_fence(Decode& d) {
     d.expect(0, 0);
-    const Order order = d.has("sc") ? Order::sc : d.has("acquire") ? Order::acquire : d.has("release") ? Order::release : Order::acq_rel;
+    const Order order = d.has("sc")        ? Order::sc
+                        : d.has("acquire") ? Order::acquire
+                        : d.has("release") ? Order::release
+                                           : Order::acq_rel;
     d.inst.n = pack(order, scope_named(d));
     d.inst.run = fence;
 }

@@ -68,7 +68,9 @@ struct Object {
         w.sanitizer->access_one(w, i, lane, region, offset + 4, 4, use);
     }
     void tell_inval() const {
-        if (w.sanitizer) w.sanitizer->access_one(w, i, lane, region, offset, 8, {.write = true, .order = Order::relaxed, .scope = Scope::cluster});
+        if (!w.sanitizer) return;
+        const Access end{.write = true, .order = Order::relaxed, .scope = Scope::cluster};
+        w.sanitizer->access_one(w, i, lane, region, offset, 8, end);
     }
     /// An mbarrier lives there: takes it into `now`.
     bool load(bool write) {
@@ -76,6 +78,9 @@ struct Object {
         now = Mbarrier::at(region.host + offset);
         if (!now.valid || (w.sanitizer && !region.cta->mbarriers.count(offset))) {
             return fault("used before mbarrier.init or after mbarrier.inval");
+        }
+        if (w.sanitizer && region.cta->live_threads() == 0 && region.cta != w.cta) {
+            finding("its block has ended, and its shared memory with it");
         }
         tell_use(write);
         return true;
@@ -147,7 +152,8 @@ void Object::each_waiting(F f) const {
     for (const auto& cta : region.cta->cluster->ctas) {
         for (const auto& other : cta->warps) {
             const auto see = [&](const Split& s) {
-                if (s.wait.what == Wait::poll && s.wait.ready == ready && s.wait.object == region.host + offset) f(*other, s);
+                const Wait& wait = s.wait;
+                if (wait.what == Wait::poll && wait.ready == ready && wait.object == region.host + offset) f(*other, s);
             };
             see(other->now);
             for (const Split& s : other->others) see(s);
@@ -169,8 +175,9 @@ Mbarrier Mbarrier::unpack(uint64_t word) {
 }
 
 uint64_t Mbarrier::pack() const {
-    return pending | static_cast<uint64_t>(expected) << 20 | static_cast<uint64_t>(static_cast<uint32_t>(tx) & 0x1fffff) << 40 |
-           static_cast<uint64_t>(parity) << 61 | (valid ? kTag : 0);
+    return pending | static_cast<uint64_t>(expected) << 20 |
+           static_cast<uint64_t>(static_cast<uint32_t>(tx) & 0x1fffff) << 40 | static_cast<uint64_t>(parity) << 61 |
+           (valid ? kTag : 0);
 }
 
 Mbarrier Mbarrier::at(const uint8_t* host) {
@@ -246,7 +253,9 @@ bool mbarrier_arrive(Warp& w, const Inst& i, int lane, Region& region, uint64_t 
     const Mask mask = Mask{1} << lane;
     if (how & Arrive::copies) {
         // Pending is raised by one, and lowered when the copies are done, which here is at once.
-        if (o.now.pending == kMbarrierMax) return o.fault("cp.async.mbarrier.arrive raises its pending arrivals beyond 1048575");
+        if (o.now.pending == kMbarrierMax) {
+            return o.fault("cp.async.mbarrier.arrive raises its pending arrivals beyond 1048575");
+        }
         if (w.sanitizer) w.sanitizer->async_arrive(w, mask, o.key());
         return true;
     }
@@ -266,7 +275,9 @@ bool mbarrier_arrive(Warp& w, const Inst& i, int lane, Region& region, uint64_t 
     if (w.sanitizer) {
         if (how & Arrive::copies_noinc) w.sanitizer->async_arrive(w, mask, o.key());
         else if (!(how & Arrive::relaxed)) w.sanitizer->arrive(w, mask, o.key());
-        if ((how & Arrive::no_complete) && o.now.pending == 0 && o.now.tx == 0) o.finding("an arrival with .noComplete ends the phase");
+        if ((how & Arrive::no_complete) && o.now.pending == 0 && o.now.tx == 0) {
+            o.finding("an arrival with .noComplete ends the phase");
+        }
     }
     o.settle();
     return true;

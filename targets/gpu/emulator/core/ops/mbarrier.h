@@ -8,9 +8,9 @@
 //     bit  61      parity of the current phase (the first has 0)
 //     bits 62..63  2: an mbarrier lives here. Memory of zeros, and an invalidated one, hold none
 //
-// The state that mbarrier.arrive returns is the same with, in bits 20..60, the number of the phase modulo 2^41 where the
-// sanitizer counts them (Cta::mbarriers), else zero. A phase completes when its pending arrivals and its tx-count are
-// both zero.
+// The state that mbarrier.arrive returns is the same with, in bits 20..60, the number of the phase modulo 2^41 where
+// the sanitizer counts them (Cta::mbarriers), else zero. A phase completes when its pending arrivals and its tx-count
+// are both zero.
 #pragma once
 #include <cstdint>
 
@@ -32,8 +32,8 @@ struct Mbarrier {
     static Mbarrier at(const uint8_t* host);
 };
 
-// On behalf of `lane`, on the mbarrier at `offset` in `region` (shared memory of a CTA of the cluster). Each checks that
-// there is one, does its part, and completes the phase where that was the last. False after a fault.
+// On behalf of `lane`, on the mbarrier at `offset` in `region` (shared memory of a CTA of the cluster). Each checks
+// that there is one, does its part, and completes the phase where that was the last. False after a fault.
 
 /// `bytes` of an asynchronous copy have arrived.
 bool mbarrier_complete_tx(Warp& warp, const Inst& inst, int lane, Region& region, uint64_t offset, uint64_t bytes);
@@ -48,7 +48,9 @@ enum class Arrive : uint8_t {
     copies = 8,         // what the lane's cp.async do when they are done; pending was raised for it before
     copies_noinc = 16,  // ... or was not
 };
-constexpr Arrive operator|(Arrive a, Arrive b) { return static_cast<Arrive>(static_cast<unsigned>(a) | static_cast<unsigned>(b)); }
+constexpr Arrive operator|(Arrive a, Arrive b) {
+    return static_cast<Arrive>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
 constexpr bool operator&(Arrive a, Arrive b) { return (static_cast<unsigned>(a) & static_cast<unsigned>(b)) != 0; }
 
 /// `count` arrivals. `state`, where given, becomes what the phase was before.
@@ -59,7 +61,8 @@ bool mbarrier_init(Warp& warp, const Inst& inst, int lane, Region& region, uint6
 bool mbarrier_inval(Warp& warp, const Inst& inst, int lane, Region& region, uint64_t offset);
 
 /// Has the phase that `wanted` names completed (`is_parity`: its parity; else a state)? False after a fault, too.
-bool mbarrier_test(Warp& warp, const Inst& inst, int lane, Region& region, uint64_t offset, uint64_t wanted, bool is_parity);
+bool mbarrier_test(Warp& warp, const Inst& inst, int lane, Region& region, uint64_t offset, uint64_t wanted,
+                   bool is_parity);
 
 /// What to park with until the phase of `parity` is over.
 Wait mbarrier_wait(const Region& region, uint64_t offset, uint32_t parity);

@@ -32,7 +32,9 @@ void each_object(Warp& w, const Inst& i, Mask mask, bool write, F f) {
 
 void run_init(Warp& w, const Inst& i, Mask mask) {
     const uint32_t* count = w.get<uint32_t>(i.b);
-    each_object(w, i, mask, true, [&](int l, Region& r, uint64_t offset) { mbarrier_init(w, i, l, r, offset, count[l]); });
+    each_object(w, i, mask, true, [&](int l, Region& r, uint64_t offset) {
+        mbarrier_init(w, i, l, r, offset, count[l]);
+    });
 }
 
 void run_inval(Warp& w, const Inst& i, Mask mask) {
@@ -56,7 +58,8 @@ void run_arrive(Warp& w, const Inst& i, Mask mask) {
         if ((i.n & with_tx) && !mbarrier_expect_tx(w, i, l, r, offset, b[l])) return;
         const bool wants = i.d != special_sink;
         if (wants && r.cta != w.cta) {
-            w.fault(Kind::mbarrier_misuse, i, l, r.begin + offset, "an arrival at another block's mbarrier returns no state");
+            w.fault(Kind::mbarrier_misuse, i, l, r.begin + offset,
+                    "an arrival at another block's mbarrier returns no state");
             return;
         }
         const uint32_t count = (i.n & with_tx) || !b ? 1 : b[l];
@@ -91,7 +94,8 @@ void run_wait(Warp& w, const Inst& i, Mask mask) {
         if (mbarrier_test(w, i, l, r, offset, wanted[l], parity)) {
             done |= Mask{1} << l;
         } else if (wait.what == Wait::nothing && r.cta == w.cta) {
-            wait = mbarrier_wait(r, offset, static_cast<uint32_t>(parity ? wanted[l] & 1 : static_cast<uint64_t>(wanted[l]) >> 61 & 1));
+            const uint64_t value = wanted[l];
+            wait = mbarrier_wait(r, offset, static_cast<uint32_t>((parity ? value : value >> 61) & 1));
         }
     });
     if ((i.n & blocking) && seen && !done && wait.what != Wait::nothing && !w.now.gave_up &&
@@ -122,7 +126,7 @@ void run_pending_count(Warp& w, const Inst& i, Mask mask) {
     w.put(i.d, d, mask);
 }
 
-// ---- decoding ---------------------------------------------------------------------------------------------------------
+// ---- decoding -----------------------------------------------------------------------------------------------------
 
 void object(Decode& d, size_t n) {
     const bool cluster = d.has("shared::cluster");
@@ -162,7 +166,9 @@ void decode_arrive(Decode& d) {
     const bool tx = d.has("expect_tx"), no_complete = d.has("noComplete");
     d.expect(tx || no_complete ? 3 : 2, 3);
     d.inst.d = d.dest(0, Type::b64);
-    if (d.has("shared::cluster") && d.operand(0).kind != ast::Operand::sink) d.fail("with .shared::cluster the destination must be _");
+    if (d.has("shared::cluster") && d.operand(0).kind != ast::Operand::sink) {
+        d.fail("with .shared::cluster the destination must be _");
+    }
     object(d, 1);
     if (d.operands() == 3) {
         check_literal(d, 2, tx ? 0 : 1, tx ? "the tx-count" : "the count");
@@ -209,20 +215,27 @@ constexpr Form kForms[] = {
     {"mbarrier", "init [shared|shared::cta] b64", "[addr], count", decode_init},
     {"mbarrier", "inval [shared|shared::cta] b64", "[addr]", decode_inval},
     {"mbarrier", "expect_tx|complete_tx [shared|shared::cta|shared::cluster] b64", "[addr], tx_count", decode_tx},
-    {"mbarrier", "expect_tx|complete_tx relaxed cta|cluster [shared|shared::cta|shared::cluster] b64", "[addr], tx_count", decode_tx},
-    {"mbarrier", "arrive|arrive_drop [shared|shared::cta|shared::cluster] b64", "state|_, [addr]{, count}", decode_arrive},
+    {"mbarrier", "expect_tx|complete_tx relaxed cta|cluster [shared|shared::cta|shared::cluster] b64",
+     "[addr], tx_count", decode_tx},
+    {"mbarrier", "arrive|arrive_drop [shared|shared::cta|shared::cluster] b64", "state|_, [addr]{, count}",
+     decode_arrive},
     {"mbarrier", "arrive|arrive_drop release|relaxed cta|cluster [shared|shared::cta|shared::cluster] b64",
      "state|_, [addr]{, count}", decode_arrive},
-    {"mbarrier", "arrive|arrive_drop expect_tx [shared|shared::cta|shared::cluster] b64", "state|_, [addr], tx_count", decode_arrive},
+    {"mbarrier", "arrive|arrive_drop expect_tx [shared|shared::cta|shared::cluster] b64", "state|_, [addr], tx_count",
+     decode_arrive},
     {"mbarrier", "arrive|arrive_drop expect_tx release|relaxed cta|cluster [shared|shared::cta|shared::cluster] b64",
      "state|_, [addr], tx_count", decode_arrive},
     {"mbarrier", "arrive|arrive_drop noComplete [shared|shared::cta] b64", "state|_, [addr], count", decode_arrive},
-    {"mbarrier", "arrive|arrive_drop noComplete release cta [shared|shared::cta] b64", "state|_, [addr], count", decode_arrive},
-    {"mbarrier", "arrive|arrive_drop release cta noComplete [shared|shared::cta] b64", "state|_, [addr], count", decode_arrive},
+    {"mbarrier", "arrive|arrive_drop noComplete release cta [shared|shared::cta] b64", "state|_, [addr], count",
+     decode_arrive},
+    {"mbarrier", "arrive|arrive_drop release cta noComplete [shared|shared::cta] b64", "state|_, [addr], count",
+     decode_arrive},
     {"mbarrier", "test_wait [parity] [shared|shared::cta] b64", "p, [addr], state|parity", decode_wait},
-    {"mbarrier", "test_wait [parity] acquire|relaxed cta|cluster [shared|shared::cta] b64", "p, [addr], state|parity", decode_wait},
+    {"mbarrier", "test_wait [parity] acquire|relaxed cta|cluster [shared|shared::cta] b64", "p, [addr], state|parity",
+     decode_wait},
     {"mbarrier", "try_wait [parity] [shared|shared::cta] b64", "p, [addr], state|parity{, hint}", decode_wait},
-    {"mbarrier", "try_wait [parity] acquire|relaxed cta|cluster [shared|shared::cta] b64", "p, [addr], state|parity{, hint}", decode_wait},
+    {"mbarrier", "try_wait [parity] acquire|relaxed cta|cluster [shared|shared::cta] b64",
+     "p, [addr], state|parity{, hint}", decode_wait},
     {"mbarrier", "pending_count b64", "d, state", decode_pending_count},
     {"cp", "async mbarrier arrive [noinc] [shared|shared::cta] b64", "[addr]", decode_copies_arrive},
 };

@@ -34,7 +34,7 @@ bool read_string(Warp& w, const Inst& i, int lane, uint64_t address, std::string
         if (!host) return false;
         // What follows in the same region can be read at once; local memory is laid out by lane.
         size_t room = 1;
-        if (region->space != Space::local) room = static_cast<size_t>(region->bytes) - static_cast<size_t>(host - region->host);
+        if (region->space != Space::local) room = region->bytes - static_cast<uint64_t>(host - region->host);
         room = std::min(room, kStringLimit - text.size());
         const void* end = std::memchr(host, 0, room);
         const size_t length = end ? static_cast<size_t>(static_cast<const uint8_t*>(end) - host) : room;
@@ -58,7 +58,9 @@ Conversion parse(const std::string& format, size_t& at) {
     Conversion c;
     const auto number = [&] {
         int n = 0;
-        while (at < format.size() && format[at] >= '0' && format[at] <= '9') n = std::min(n * 10 + (format[at++] - '0'), kWidthLimit);
+        while (at < format.size() && format[at] >= '0' && format[at] <= '9') {
+            n = std::min(n * 10 + (format[at++] - '0'), kWidthLimit);
+        }
         return n;
     };
     while (at < format.size() && std::strchr("-+ #0", format[at])) {
@@ -233,7 +235,8 @@ void run_assertfail(Warp& w, const Inst& i, Mask mask) {
             return "[" + std::to_string(v[0]) + "," + std::to_string(v[1]) + "," + std::to_string(v[2]) + "]";
         };
         const std::string place = text[1] + ":" + std::to_string(call_parameter(w, i, l, 2, 4)) + ": " + text[2];
-        emit(*w.launch, place + ": block: " + triple(w.cta->id) + ", thread: " + triple(thread) + " Assertion `" + text[0] + "` failed.\n");
+        emit(*w.launch, place + ": block: " + triple(w.cta->id) + ", thread: " + triple(thread) + " Assertion `" +
+                            text[0] + "` failed.\n");
         w.fault(Kind::trap, i, l, 0, "assertion `" + text[0] + "` failed at " + place);
     }
     w.exit(mask);
@@ -282,9 +285,13 @@ const char* system_refusal(const std::string& name) {
 bool call_fits(Warp& w, const Inst& i, std::initializer_list<uint32_t> parameters, uint32_t result) {
     const CallFrame& frame = i.as<CallFrame>();
     bool fits = frame.parameters.size() == parameters.size() && frame.results.size() <= (result ? 1u : 0u);
-    for (size_t k = 0; fits && k < frame.parameters.size(); ++k) fits = frame.parameters[k].second == parameters.begin()[k];
+    for (size_t k = 0; fits && k < frame.parameters.size(); ++k) {
+        fits = frame.parameters[k].second == parameters.begin()[k];
+    }
     if (fits && !frame.results.empty()) fits = frame.results[0].second == result;
-    if (!fits) w.fault(Kind::trap, i, -1, 0, "the function of the system is called with parameters that it does not have");
+    if (!fits) {
+        w.fault(Kind::trap, i, -1, 0, "the function of the system is called with parameters that it does not have");
+    }
     return fits;
 }
 

@@ -1,6 +1,6 @@
 // malloc and free on the device: every block is a region of its own, so that its bounds are checked like an argument's.
 //
-// Blocks that were freed are given out again to requests of their size class; until then they have no bytes, and whoever
+// Blocks that were freed are given out again to requests of their size class; until then they have no bytes, and who
 // still uses them is out of bounds.
 #include <map>
 
@@ -91,7 +91,8 @@ void system_free(Warp& w, const Inst& i, Mask mask) {
         const int l = __builtin_ctz(m);
         const uint64_t address = call_parameter(w, i, l, 0, 8);
         if (address != 0 && !release(*w.launch, address)) {
-            w.fault(Kind::out_of_bounds, i, l, address, "free of an address that malloc did not return, or a second time");
+            w.fault(Kind::out_of_bounds, i, l, address,
+                    "free of an address that malloc did not return, or a second time");
         }
     }
 }

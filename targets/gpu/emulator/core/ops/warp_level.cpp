@@ -97,7 +97,8 @@ void decode_shfl(Decode& d) {
     if (sync) decode_members(d, 4);
     else d.inst.n |= no_sync;
     const Mode mode = d.has("up") ? up : d.has("down") ? down : d.has("bfly") ? bfly : idx;
-    constexpr void (*kSources[])(const uint32_t*, const uint32_t*, Sources&) = {sources<up>, sources<down>, sources<bfly>, sources<idx>};
+    using Fill = void (*)(const uint32_t*, const uint32_t*, Sources&);
+    constexpr Fill kSources[] = {sources<up>, sources<down>, sources<bfly>, sources<idx>};
     constexpr Handler kRun[] = {run_shfl<up>, run_shfl<down>, run_shfl<bfly>, run_shfl<idx>};
     if (d.is_literal(2) && d.is_literal(3)) {
         uint32_t b[kLanes], c[kLanes];
@@ -156,13 +157,15 @@ bool members_meet(Warp& w, const Inst& i, Mask mask) {
     if (!w.converge(i, all)) return false;
     if (!w.sanitizer) return true;
     if (strangers) {
-        w.finding(Kind::barrier_divergence, i, std::countr_zero(strangers), 0,
-                  "lane " + std::to_string(std::countr_zero(strangers)) + " executes it with a member mask that leaves it out");
+        const int lane = std::countr_zero(strangers);
+        w.finding(Kind::barrier_divergence, i, lane, 0,
+                  "lane " + std::to_string(lane) + " executes it with a member mask that leaves it out");
     }
     // Those who are here and do not execute it: kept out by the guard.
     if (const Mask out = all & w.live & w.now.mask & ~mask; out) {
-        w.finding(Kind::barrier_divergence, i, std::countr_zero(out), 0,
-                  "lane " + std::to_string(std::countr_zero(out)) + " is named in the member mask, and the guard keeps it out");
+        const int lane = std::countr_zero(out);
+        w.finding(Kind::barrier_divergence, i, lane, 0,
+                  "lane " + std::to_string(lane) + " is named in the member mask, and the guard keeps it out");
     }
     return true;
 }

@@ -1,7 +1,7 @@
 // bar.warp.sync: lanes of a warp meet, wherever in the program each of them executes it.
 //
-// Lanes that arrive before the others wait in splits of their own, which name their members. The last to arrive releases
-// them by Wait::x, and so do lanes that end.
+// Lanes that arrive before the others wait in splits of their own, which name their members. The last to arrive
+// releases them by Wait::x, and so do lanes that end.
 #include "machine/cta.h"
 #include "machine/launch.h"
 #include "ops/barrier.h"
@@ -34,7 +34,8 @@ std::string describe(const Warp& w, const Wait& wait) {
     for (Mask m = wait.members & w.live & ~here; m; m &= m - 1) {
         missing += (missing.empty() ? "" : ", ") + std::to_string(std::countr_zero(m));
     }
-    return "bar.warp.sync of warp " + std::to_string(w.index) + " of block " + block_name(*w.cta) + ": lanes " + missing + " are missing";
+    return "bar.warp.sync of warp " + std::to_string(w.index) + " of block " + block_name(*w.cta) + ": lanes " +
+           missing + " are missing";
 }
 
 void release(Warp& w, Mask members, Mask last) {

@@ -98,7 +98,10 @@ void decode_vote(Decode& d) {
     if (negate) d.inst.n |= negated_source;
     if (sync) decode_members(d, 2);
     else d.inst.n |= no_sync;
-    d.inst.run = d.has("ballot") ? run_vote<ballot> : d.has("all") ? run_vote<all> : d.has("any") ? run_vote<any> : run_vote<uni>;
+    d.inst.run = d.has("ballot") ? run_vote<ballot>
+                 : d.has("all")  ? run_vote<all>
+                 : d.has("any")  ? run_vote<any>
+                                 : run_vote<uni>;
 }
 
 void decode_match(Decode& d) {
