@@ -35,7 +35,13 @@ void run_load(Warp& w, const Inst& inst, Mask mask) {
     const Matrices& m = inst.as<Matrices>();
     Resolved where;
     if (!access(w, inst, rows_of(m) & mask, false, where)) return;
+    const bool all = mask == kAll && where.ok == rows_of(m) && !m.transposed;
     for (size_t i = 0; i < m.registers.size(); ++i) {
+        if (all) {
+            uint32_t* to = w.out<uint32_t>(m.registers[i]);
+            for (size_t r = 0; r < 8; ++r) std::memcpy(to + 4 * r, where.host[8 * i + r], 16);
+            continue;
+        }
         alignas(64) uint32_t tile[32] = {}, turned[32];
         for (size_t r = 0; r < 8; ++r)
             if (where.ok >> (8 * i + r) & 1) std::memcpy(tile + 4 * r, where.host[8 * i + r], 16);

@@ -2,6 +2,7 @@
 // pieces of up to 32 bytes, one a lane.
 #include "ops/wmma_memory.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "machine/memory_count.h"
@@ -16,6 +17,11 @@ struct Access2d {
     Fragment fragment;
     Slot stride = kNone;       // u32, in elements; none: the lines follow each other
     std::vector<Slot> slots;
+    // For each register, lane and part of a lane's register, where in the lines it is, counted in `unit` bytes. Of
+    // fragments whose registers repeat, those that differ.
+    std::vector<uint16_t> places;
+    int unit = 4;
+    size_t each() const { return static_cast<size_t>(32 * (fragment.bits == 64 ? 8 : 4) / unit); }  // of a register
     int lines() const { return fragment.column_major ? fragment.columns : fragment.rows; }
     int line_bytes() const { return (fragment.column_major ? fragment.rows : fragment.columns) * fragment.bits / 8; }
 };
@@ -50,80 +56,95 @@ int pieces(Warp& w, const Inst& inst, Mask mask, const Access2d& m, bool write, 
     return bytes;
 }
 
-/// Where an element of the matrix is in its lines, one after the other. Elements of whole bytes only.
-size_t place(const Fragment& f, int row, int column) {
-    const int index = f.column_major ? column * f.rows + row : row * f.columns + column;
-    return static_cast<size_t>(index * f.bits / 8);
+/// Registers from the matrix, or the matrix from them, by the table of places.
+template <class T>
+void take(const uint8_t* matrix, const uint16_t* places, size_t count, uint8_t* to) {
+    for (size_t i = 0; i < count; ++i) std::memcpy(to + i * sizeof(T), matrix + places[i] * sizeof(T), sizeof(T));
+}
+template <class T>
+void give(uint8_t* matrix, const uint16_t* places, size_t count, const uint8_t* from) {
+    for (size_t i = 0; i < count; ++i) std::memcpy(matrix + places[i] * sizeof(T), from + i * sizeof(T), sizeof(T));
 }
 
 void run_load(Warp& w, const Inst& inst, Mask mask) {
     if (!mma::together(w, inst, mask)) return;
     const Access2d& m = inst.as<Access2d>();
-    const Fragment& f = m.fragment;
     Resolved where;
-    alignas(64) uint8_t matrix[kMostBytes] = {};
+    alignas(64) uint8_t matrix[kMostBytes] = {}, out[256];
     const size_t bytes = static_cast<size_t>(pieces(w, inst, mask, m, false, where));
     if (where.ok == 0) return;
     for (size_t p = 0; p < kLanes; ++p)
         if (where.ok >> p & 1) std::memcpy(matrix + p * bytes, where.host[p], bytes);
-
-    alignas(64) uint8_t out[8][256] = {};
-    const size_t size = f.bits == 64 ? 8 : 4;  // of a register
-    if (f.part == Part::c) {
-        const size_t element = static_cast<size_t>(f.bits / 8);
-        for (int row = 0; row < f.rows; ++row)
-            for (int column = 0; column < f.columns; ++column) {
-                const int slot = f.sum(row / 8, column / 8), lane = row % 8 * 4 + column % 8 / 2, odd = column & 1;
-                uint8_t* to = f.bits == 16 ? out[slot] + lane * 4 + odd * 2
-                                           : out[slot + odd] + static_cast<size_t>(lane) * size;
-                std::memcpy(to, matrix + place(f, row, column), element);
-            }
-    } else {
-        const bool along_k = (f.part == Part::a) != f.column_major;  // lines go along k
-        const int blocks = f.blocks(), chunks = f.chunks();
-        const size_t row_bytes = f.bits == 64 ? 32 : 16;
-        for (int block = 0; block < blocks; ++block)
-            for (int chunk = 0; chunk < chunks; ++chunk)
-                for (int g = 0; g < 8; ++g) {
-                    uint8_t* to = out[f.tile(block, chunk)] + static_cast<size_t>(g) * row_bytes;
-                    const int line = block * 8 + g;
-                    if (along_k) {
-                        std::memcpy(to, matrix + (static_cast<size_t>(line * chunks + chunk)) * row_bytes, row_bytes);
-                    } else {
-                        const size_t element = static_cast<size_t>(f.bits / 8);
-                        const int per = static_cast<int>(row_bytes / element);
-                        for (int e = 0; e < per; ++e) {
-                            const int k = chunk * per + e;
-                            const size_t at = f.part == Part::a ? place(f, line, k) : place(f, k, line);
-                            std::memcpy(to + static_cast<size_t>(e) * element, matrix + at, element);
-                        }
-                    }
-                }
-    }
-    const size_t distinct = f.part == Part::c ? m.slots.size() : static_cast<size_t>(f.blocks() * f.chunks());
-    for (size_t i = 0; i < m.slots.size(); ++i) {
-        if (size == 8) w.put(m.slots[i], reinterpret_cast<const uint64_t*>(out[i % distinct]), mask);
-        else w.put(m.slots[i], reinterpret_cast<const uint32_t*>(out[i % distinct]), mask);
+    const size_t each = m.each(), distinct = m.places.size() / each;
+    for (size_t s = 0; s < m.slots.size(); ++s) {
+        const uint16_t* places = m.places.data() + s % distinct * each;
+        uint8_t* to = mask == kAll ? w.out<uint8_t>(m.slots[s]) : out;
+        switch (m.unit) {
+            case 1: take<uint8_t>(matrix, places, each, to); break;
+            case 2: take<uint16_t>(matrix, places, each, to); break;
+            case 4: take<uint32_t>(matrix, places, each, to); break;
+            default: take<uint64_t>(matrix, places, each, to); break;
+        }
+        if (mask == kAll) continue;
+        if (m.fragment.bits == 64) w.put(m.slots[s], reinterpret_cast<const uint64_t*>(out), mask);
+        else w.put(m.slots[s], reinterpret_cast<const uint32_t*>(out), mask);
     }
 }
 
 void run_store(Warp& w, const Inst& inst, Mask mask) {
     if (!mma::together(w, inst, mask)) return;
     const Access2d& m = inst.as<Access2d>();
-    const Fragment& f = m.fragment;
     alignas(64) uint8_t matrix[kMostBytes];
-    const size_t element = static_cast<size_t>(f.bits / 8), size = f.bits == 64 ? 8 : 4;
-    for (int row = 0; row < f.rows; ++row)
-        for (int column = 0; column < f.columns; ++column) {
-            const int slot = f.sum(row / 8, column / 8), lane = row % 8 * 4 + column % 8 / 2, odd = column & 1;
-            const uint8_t* from = w.get<uint8_t>(m.slots[static_cast<size_t>(f.bits == 16 ? slot : slot + odd)]);
-            from += f.bits == 16 ? static_cast<size_t>(lane * 4 + odd * 2) : static_cast<size_t>(lane) * size;
-            std::memcpy(matrix + place(f, row, column), from, element);
+    const size_t each = m.each();
+    for (size_t i = 0; i < m.slots.size(); ++i) {
+        const uint16_t* places = m.places.data() + i * each;
+        const uint8_t* from = w.get<uint8_t>(m.slots[i]);
+        switch (m.unit) {
+            case 2: give<uint16_t>(matrix, places, each, from); break;
+            case 4: give<uint32_t>(matrix, places, each, from); break;
+            default: give<uint64_t>(matrix, places, each, from); break;
         }
+    }
     Resolved where;
     const size_t bytes = static_cast<size_t>(pieces(w, inst, mask, m, true, where));
     for (size_t p = 0; p < kLanes; ++p)
         if (where.ok >> p & 1) std::memcpy(where.host[p], matrix + p * bytes, bytes);
+}
+
+/// Fills in what each register takes from where in the matrix's lines.
+void tabulate(Access2d& m) {
+    const Fragment& f = m.fragment;
+    const auto at = [&](int row, int column) {  // in elements
+        return static_cast<uint16_t>(f.column_major ? column * f.rows + row : row * f.columns + column);
+    };
+    const int lane_bytes = f.bits == 64 ? 8 : 4;
+    if (f.part == Part::c) {
+        m.unit = f.bits / 8;
+        const int in_lane = lane_bytes / m.unit;  // f16: both columns
+        m.places.resize(m.slots.size() * m.each());
+        for (int row = 0; row < f.rows; ++row)
+            for (int column = 0; column < f.columns; ++column) {
+                const int odd = column & 1, slot = f.sum(row / 8, column / 8) + (in_lane == 1 ? odd : 0);
+                const int lane = row % 8 * 4 + column % 8 / 2;
+                const int part = in_lane == 1 ? 0 : odd;
+                m.places[static_cast<size_t>((slot * 32 + lane) * in_lane + part)] = at(row, column);
+            }
+        return;
+    }
+    // Lines along k are taken by whole registers, others by elements.
+    const bool along_k = (f.part == Part::a) != f.column_major;
+    m.unit = along_k ? lane_bytes : f.bits / 8;
+    const int in_lane = lane_bytes / m.unit, in_row = 4 * in_lane;
+    m.places.resize(static_cast<size_t>(f.blocks() * f.chunks()) * m.each());
+    for (int block = 0; block < f.blocks(); ++block)
+        for (int chunk = 0; chunk < f.chunks(); ++chunk)
+            for (int g = 0; g < 8; ++g)
+                for (int e = 0; e < in_row; ++e) {
+                    const int line = block * 8 + g, k = chunk * in_row + e;
+                    const uint16_t place = along_k ? static_cast<uint16_t>(line * f.chunks() * 4 + k)
+                                                   : f.part == Part::a ? at(line, k) : at(k, line);
+                    m.places[static_cast<size_t>((f.tile(block, chunk) * 8 + g) * in_row + e)] = place;
+                }
 }
 
 void decode(Decode& d, bool store) {
@@ -138,6 +159,7 @@ void decode(Decode& d, bool store) {
     if (d.operands() == 3) m.stride = d.source(2, Type::b32);
     const size_t count = static_cast<size_t>(m.fragment.registers);
     m.slots = store ? mma::sources(d, 1, count, m.fragment.type) : mma::dests(d, 0, count, m.fragment.type);
+    tabulate(m);
     d.attach(std::move(m));
     d.inst.run = store ? run_store : run_load;
 }
