@@ -33,6 +33,14 @@ Mask first_writers(Mask mask, const Resolved& r) {
     return result;
 }
 
+/// Which of the eight bytes that `bits[k]` stands for belong to [offset, offset + bytes).
+uint8_t bits_of(uint64_t k, uint64_t offset, uint64_t bytes) {
+    unsigned mask = 0xff;
+    if (k == offset / 8) mask &= 0xffu << (offset % 8);
+    if (k == (offset + bytes - 1) / 8) mask &= 0xffu >> (7 - (offset + bytes - 1) % 8);
+    return static_cast<uint8_t>(mask);
+}
+
 }  // namespace
 
 bool Checker::knows(Act& a, const Epoch& e) const {
@@ -45,15 +53,23 @@ void Checker::access(Warp& w, const Inst& inst, Mask mask, const Resolved& r, ui
     const auto guard = lock();
     mask &= r.ok;
     if (how.write && !how.atomic) mask = first_writers(mask, r);
+    if (!mask) return;
+    Act a = act(w, inst, __builtin_ctz(mask), how);
+    Region* last = nullptr;
+    RegionShadow* shadow = nullptr;
     for (Mask m = mask; m; m &= m - 1) {
         const int lane = __builtin_ctz(m);
         Region& region = *r.region[lane];
         if (region.space == Space::local || region.space == Space::param) continue;
+        if (&region != last) {
+            last = &region;
+            shadow = &shadow_of(region);
+        }
         const uint64_t offset = r.offset(lane);
-        Act a = act(w, inst, lane, how);
+        become(a, lane);
         // An acquire sees what was released before it looks at anything else.
         if (a.strong && how.read) synchronise(w, inst, lane, region, offset, Access{.read = true, .atomic = how.atomic, .order = how.order, .scope = how.scope});
-        check_bytes(a, region, shadow_of(region), offset, bytes);
+        check_bytes(a, region, *shadow, offset, bytes);
         if (a.strong && how.write) synchronise(w, inst, lane, region, offset, Access{.write = true, .atomic = how.atomic, .order = how.order, .scope = how.scope});
     }
 }
@@ -200,16 +216,14 @@ void Checker::check_written(Act& a, Region& region, uint64_t offset, uint64_t by
     if (region.initialized) return;
     if (!region.written) region.written = std::make_shared<std::vector<uint8_t>>((region.bytes + 7) / 8, 0);
     const auto& bits = *region.written;
-    for (uint64_t k = offset; k < offset + bytes;) {
-        if (k % 8 == 0 && k + 8 <= offset + bytes && bits[k / 8] == 0xff) {
-            k += 8;
-            continue;
-        }
-        if (!(bits[k / 8] >> (k % 8) & 1)) {
-            a.warp->finding(Kind::uninitialized, *a.inst, a.lane, region.begin + k, "a read of " + where(region, k) + ", which nobody has written");
+    const uint64_t first = offset / 8, last = (offset + bytes - 1) / 8;
+    for (uint64_t k = first; k <= last; ++k) {
+        const uint8_t missing = static_cast<uint8_t>(~bits[k]) & bits_of(k, offset, bytes);
+        if (missing) {
+            const uint64_t at = 8 * k + static_cast<uint64_t>(__builtin_ctz(missing));
+            a.warp->finding(Kind::uninitialized, *a.inst, a.lane, region.begin + at, "a read of " + where(region, at) + ", which nobody has written");
             return;
         }
-        ++k;
     }
 }
 
@@ -217,15 +231,8 @@ void Checker::mark_written(Region& region, uint64_t offset, uint64_t bytes) {
     if (region.initialized) return;
     if (!region.written) region.written = std::make_shared<std::vector<uint8_t>>((region.bytes + 7) / 8, 0);
     auto& bits = *region.written;
-    for (uint64_t k = offset; k < offset + bytes;) {
-        if (k % 8 == 0 && k + 8 <= offset + bytes) {
-            bits[k / 8] = 0xff;
-            k += 8;
-        } else {
-            bits[k / 8] |= static_cast<uint8_t>(1u << (k % 8));
-            ++k;
-        }
-    }
+    const uint64_t first = offset / 8, last = (offset + bytes - 1) / 8;
+    for (uint64_t k = first; k <= last; ++k) bits[k] |= bits_of(k, offset, bytes);
 }
 
 }  // namespace emu

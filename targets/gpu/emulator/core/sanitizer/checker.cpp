@@ -51,9 +51,7 @@ Checker::Act Checker::act(Warp& w, const Inst& inst, int lane, const Access& acc
     a.inst = &inst;
     a.lane = lane;
     a.cta = &clock_of(w);
-    a.thread = &a.cta->thread[w.thread(lane)];
-    a.who = pack({w.cta->index, w.thread(lane)});
-    a.clock = a.thread->clock;
+    become(a, lane);
     a.write = access.write;
     a.strong = access.order != Order::weak || access.atomic;
     a.narrow = a.strong && access.scope == Scope::cta;
@@ -61,6 +59,16 @@ Checker::Act Checker::act(Warp& w, const Inst& inst, int lane, const Access& acc
     a.proxy = access.proxy;
     a.in_flight = false;
     return a;
+}
+
+/// The same act by another lane.
+void Checker::become(Act& a, int lane) {
+    const uint32_t thread = a.warp->thread(lane);
+    a.lane = lane;
+    a.thread = &a.cta->thread[thread];
+    a.who = pack({a.cta->cta, thread});
+    a.clock = a.thread->clock;
+    a.asked = 0;
 }
 
 void Checker::ask(Act& a, uint64_t who) const {

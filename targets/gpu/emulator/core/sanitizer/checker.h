@@ -73,6 +73,7 @@ private:
     static ThreadClock& thread_of(Warp& w, int lane) { return clock_of(w).thread[w.thread(lane)]; }
     RegionShadow& shadow_of(Region&);
     Act act(Warp&, const Inst&, int lane, const Access&);
+    static void become(Act&, int lane);
 
     // Up to which clock of actor `who` the acting thread knows (fenced: as visible to the asynchronous proxy).
     void ask(Act&, uint64_t who) const;
