@@ -17,8 +17,8 @@ struct Access2d {
     Fragment fragment;
     Slot stride = kNone;       // u32, in elements; none: the lines follow each other
     std::vector<Slot> slots;
-    // For each register, lane and part of a lane's register, where in the lines it is, counted in `unit` bytes. Of
-    // fragments whose registers repeat, those that differ.
+    // For each `unit` bytes of the registers, all lanes of one after the other, where they are in the lines, counted in
+    // units. Of fragments whose registers repeat, those that differ.
     std::vector<uint16_t> places;
     int unit = 4;
     size_t each() const { return static_cast<size_t>(32 * (fragment.bits == 64 ? 8 : 4) / unit); }  // of a register
@@ -56,6 +56,8 @@ int pieces(Warp& w, const Inst& inst, Mask mask, const Access2d& m, bool write, 
     return bytes;
 }
 
+struct Piece { uint64_t words[2]; };
+
 /// Registers from the matrix, or the matrix from them, by the table of places.
 template <class T>
 void take(const uint8_t* matrix, const uint16_t* places, size_t count, uint8_t* to) {
@@ -83,7 +85,8 @@ void run_load(Warp& w, const Inst& inst, Mask mask) {
             case 1: take<uint8_t>(matrix, places, each, to); break;
             case 2: take<uint16_t>(matrix, places, each, to); break;
             case 4: take<uint32_t>(matrix, places, each, to); break;
-            default: take<uint64_t>(matrix, places, each, to); break;
+            case 8: take<uint64_t>(matrix, places, each, to); break;
+            default: take<Piece>(matrix, places, each, to); break;
         }
         if (mask == kAll) continue;
         if (m.fragment.bits == 64) w.put(m.slots[s], reinterpret_cast<const uint64_t*>(out), mask);
@@ -131,17 +134,17 @@ void tabulate(Access2d& m) {
             }
         return;
     }
-    // Lines along k are taken by whole registers, others by elements.
+    // Of lines along k, a tile takes whole pieces of 16 bytes, of others elements.
     const bool along_k = (f.part == Part::a) != f.column_major;
-    m.unit = along_k ? lane_bytes : f.bits / 8;
-    const int in_lane = lane_bytes / m.unit, in_row = 4 * in_lane;
+    m.unit = along_k ? 16 : f.bits / 8;
+    const int in_row = 4 * lane_bytes / m.unit;
     m.places.resize(static_cast<size_t>(f.blocks() * f.chunks()) * m.each());
     for (int block = 0; block < f.blocks(); ++block)
         for (int chunk = 0; chunk < f.chunks(); ++chunk)
             for (int g = 0; g < 8; ++g)
                 for (int e = 0; e < in_row; ++e) {
                     const int line = block * 8 + g, k = chunk * in_row + e;
-                    const uint16_t place = along_k ? static_cast<uint16_t>(line * f.chunks() * 4 + k)
+                    const uint16_t place = along_k ? static_cast<uint16_t>(line * f.chunks() * in_row + k)
                                                    : f.part == Part::a ? at(line, k) : at(k, line);
                     m.places[static_cast<size_t>((f.tile(block, chunk) * 8 + g) * in_row + e)] = place;
                 }
