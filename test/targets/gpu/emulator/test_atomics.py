@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import zlib
 from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import memory_kernels as mk
@@ -28,6 +31,7 @@ def legal(form: Form) -> bool:
 FORMS = list(instructions(legal, "atom", "red"))
 
 
+@cache
 def groups() -> dict[tuple[str, int, str, str], list[Form]]:
     """Forms by (opcode, row, space named, where the addresses lie)."""
     result = defaultdict(list)
@@ -36,7 +40,7 @@ def groups() -> dict[tuple[str, int, str, str], list[Form]]:
         for target in spaces:
             if not (target == "shared" and form.elements > 1):
                 result[form.opcode, form.row, form.space, target].append(form)
-    return result
+    return dict(result)
 
 
 # ---- the model -------------------------------------------------------------------------------------------------------
@@ -243,12 +247,6 @@ def kernel(forms: list[Form], target: str) -> str:
     return mk.HEADER.format(arch="sm_90a") + "\n".join(lines) + "\nret;\n}\n"
 
 
-@pytest.fixture(scope="module")
-def rng() -> np.random.Generator:
-    """Of all random inputs of this file."""
-    return np.random.default_rng(11)
-
-
 def test_every_word_of_every_row_is_tested() -> None:
     tested = [form for forms in groups().values() for form in forms]
     assert untested(tested, "atom", "red") == []
@@ -261,10 +259,31 @@ def test_ptxas_takes_all_of_them(tmp_path: Path) -> None:
     mk.assemble([f"{form.name} {operands(form)};" for form in FORMS], tmp_path, "sm_90a", declarations)
 
 
-# Only global memory has other code for several threads of the host.
-@pytest.mark.parametrize(("key", "threads"), [(k, t) for k in groups() for t in (1, 2) if t == 1 or k[3] == "global"])
-def test_atomic(key: tuple[str, int, str, str], threads: int, rng: np.random.Generator) -> None:
+def ways() -> list[tuple[tuple[str, int, str, str], dict[str, int]]]:
+    """Each group as usual, on two threads (which matters to global memory only), and some under the sanitizer."""
+    result = [
+        (key, {"threads": threads}) for key in groups() for threads in (1, 2) if threads == 1 or key[3] == "global"
+    ]
+    return result + [(key, {"sanitize": True}) for key in groups() if key[2] == ""]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Inputs of a group's kernel, and what the model makes of them."""
+
+    units: NDArray[np.uint32]
+    active: NDArray[np.uint32]
+    values: NDArray[np.uint8]  # [form, lane, operand, 16]
+    memory: NDArray[np.uint8]  # [form, pattern, AREA]
+    after: NDArray[np.uint8]  # the same
+    results: NDArray[np.uint8]  # [form, pattern, lane, element, RECORD]
+
+
+@cache
+def case(key: tuple[str, int, str, str]) -> Case:
+    """Of one group."""
     forms, target = groups()[key], key[3]
+    rng = np.random.default_rng(zlib.crc32(repr(key).encode()))
     units, active = mk.patterns(rng)
     units %= PLACES
     memory = np.zeros((len(forms), mk.PATTERNS, AREA), np.uint8)
@@ -275,34 +294,37 @@ def test_atomic(key: tuple[str, int, str, str], threads: int, rng: np.random.Gen
         memory[n, :, : PLACES * form.bytes] = np.frombuffer(raw, np.uint8).reshape(mk.PATTERNS, -1)
         raw = b"".join(w.to_bytes(form.size, "little") for w in codes(form.type, rng, 32 * 16))
         values[n, :, :, : form.size] = np.frombuffer(raw, np.uint8).reshape(32, 16, form.size)
-    before = memory.copy()
-    out = np.zeros((len(forms), mk.PATTERNS, 32, 8, RECORD), np.uint8)
-    args = [units, active, values, out, memory]
-    Emulator(kernel(forms, target)).launch("k", grid=mk.PATTERNS, block=32, args=args, threads=threads)
-
-    for n, form in enumerate(forms):
-        for p in range(mk.PATTERNS):
-            area = bytearray(before[n, p].tobytes())
-            olds = np.zeros((32, 8, RECORD), np.uint8)
-            olds[:, : form.elements, : form.size] = np.frombuffer(
-                (0x5A5A | (0x5A5A << 64 if form.size == 16 else 0)).to_bytes(16, "little")[: form.size], np.uint8
-            )
-            with np.errstate(all="ignore"):
+    after = memory.copy()
+    results = np.zeros((len(forms), mk.PATTERNS, 32, 8, RECORD), np.uint8)
+    with np.errstate(all="ignore"):
+        for n, form in enumerate(forms):
+            untouched = 0x5A5A | (0x5A5A << 64 if form.size == 16 else 0)
+            results[n, ..., : form.elements, : form.size] = list(untouched.to_bytes(16, "little")[: form.size])
+            for p in range(mk.PATTERNS):
                 for lane in np.flatnonzero(active[p]):
                     for e in range(form.elements):
                         at = int(units[p, lane]) * form.bytes + e * form.size
-                        old = int.from_bytes(area[at : at + form.size], "little")
+                        old = int.from_bytes(after[n, p, at : at + form.size].tobytes(), "little")
                         b, c = (int.from_bytes(values[n, lane, k].tobytes(), "little") for k in (e, e + 1))
                         new = update(form, old, b, c, target == "global")
-                        area[at : at + form.size] = new.to_bytes(form.size, "little")
-                        olds[lane, e, : form.size] = np.frombuffer(old.to_bytes(form.size, "little"), np.uint8)
-            text = f"{form.name} in {target}, pattern {p}"
-            want = np.frombuffer(bytes(area), np.uint8)
-            np.testing.assert_array_equal(same_nan(form, memory[n, p]), same_nan(form, want), text)
+                        after[n, p, at : at + form.size] = list(new.to_bytes(form.size, "little"))
+                        results[n, p, lane, e, : form.size] = list(old.to_bytes(form.size, "little"))
+    return Case(units, active, values, memory, after, results)
+
+
+@pytest.mark.parametrize(("key", "options"), ways(), ids=str)
+def test_atomic(key: tuple[str, int, str, str], options: dict[str, int]) -> None:
+    forms, want = groups()[key], case(key)
+    memory, out = want.memory.copy(), np.zeros_like(want.results)
+    args = [want.units, want.active, want.values, out, memory]
+    Emulator(kernel(forms, key[3])).launch("k", grid=mk.PATTERNS, block=32, args=args, **options)
+    for n, form in enumerate(forms):
+        for p in range(mk.PATTERNS):
+            text = f"{form.name} in {key[3]}, pattern {p}"
+            np.testing.assert_array_equal(same_nan(form, memory[n, p]), same_nan(form, want.after[n, p]), text)
             if form.opcode == "atom":
-                np.testing.assert_array_equal(
-                    same_nan(form, out[n, p].reshape(-1)), same_nan(form, olds.reshape(-1)), f"{text}: results"
-                )
+                got, expected = out[n, p].reshape(-1), want.results[n, p].reshape(-1)
+                np.testing.assert_array_equal(same_nan(form, got), same_nan(form, expected), f"{text}: results")
 
 
 # ---- threads of the host ---------------------------------------------------------------------------------------------

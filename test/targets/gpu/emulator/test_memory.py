@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import memory_kernels as mk
@@ -40,6 +41,7 @@ def targets(form: Form) -> list[str]:
     return [form.space.partition("::")[0]]
 
 
+@cache
 def groups(opcodes: tuple[str, ...]) -> dict[tuple[int, str, str], list[Form]]:
     """Forms by (row, space named, where the addresses lie); parameters of device functions aside."""
     result = defaultdict(list)
@@ -127,3 +129,16 @@ def test_load(key: tuple[int, str, str], rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("key", groups(("st",)), ids=str)
 def test_store(key: tuple[int, str, str], rng: np.random.Generator) -> None:
     run_group("store", groups(("st",))[key], key[2], rng)
+
+
+def some_groups(opcodes: tuple[str, ...]) -> list[tuple[int, str, str]]:
+    """The first group of each row and target."""
+    return list({(row, target): (row, space, target) for row, space, target in reversed(groups(opcodes))}.values())
+
+
+@pytest.mark.parametrize("options", [{"sanitize": True}, {"threads": 2}], ids=str)
+@pytest.mark.parametrize("key", some_groups(("ld", "ldu", "st")), ids=str)
+def test_other_ways_of_running(key: tuple[int, str, str], options: dict[str, int], rng: np.random.Generator) -> None:
+    """The sanitizer's way and that of several threads give the same, and no findings."""
+    forms = groups(("ld", "ldu", "st"))[key]
+    run_group("store" if forms[0].opcode == "st" else "load", forms, key[2], rng, **options)
