@@ -12,12 +12,17 @@ namespace {
 
 constexpr uint32_t kSlotBits = 13, kSlots = 1u << kSlotBits;  // many more than lanes: keys rarely meet
 
+/// A hash table that is empty between calls: 1 + the place in `known` below, 0 if free. Not inlined, or the compiler asks
+/// for the thread's address again in each round of a loop.
+[[gnu::noinline]] uint8_t* table_of_thread() {
+    static thread_local uint8_t table[kSlots];
+    return table;
+}
+
 /// Calls visit(lane, is_first) for the lanes of the mask in order: is it the first with its key? Returns how many are.
 template <class Visit>
 inline uint32_t each_first(Mask mask, const uint64_t* key, Visit visit) {
-    // A hash table that is empty between calls: 1 + the place in `known`, 0 if free.
-    static thread_local uint8_t table[kSlots];
-    uint8_t* const slots = table;
+    uint8_t* const slots = table_of_thread();
     uint64_t known[kLanes + 1];
     uint32_t used[kLanes + 1], n = 0;
     for (Mask rest = mask; rest != 0; rest &= rest - 1) {
