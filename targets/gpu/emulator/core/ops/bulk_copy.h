@@ -76,13 +76,10 @@ inline void in_flight(Warp& w, const Inst& i, int lane, const Bytes& at, uint64_
     w.sanitizer->async_access(w, i, lane, *at.region, at.offset(), bytes, write, end.queue, end.key);
 }
 
-/// Tells it of a reduction: atomic operations of the lane, which an mbarrier's phase orders if one counts them. Nobody
-/// waits for one before the next to the same place.
+/// Tells it of a reduction: atomic operations in flight, which nobody need wait for before the next to the same place.
 inline void reduces(Warp& w, const Inst& i, int lane, const Bytes& at, uint64_t bytes, const Completion& end) {
     if (!w.sanitizer || !bytes) return;
-    Access access{.read = true, .write = true, .atomic = true, .order = Order::relaxed, .scope = Scope::gpu};
-    w.sanitizer->access_one(w, i, lane, *at.region, at.offset(), bytes, access);
-    if (end.queue == Queue::mbarrier) w.sanitizer->arrive(w, Mask{1} << lane, end.key);
+    w.sanitizer->async_access(w, i, lane, *at.region, at.offset(), bytes, true, end.queue, end.key, true);
 }
 
 /// Passes over shared memory's banks that the shared side of a copy takes; its bytes are counted where it meets global

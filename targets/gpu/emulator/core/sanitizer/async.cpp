@@ -20,12 +20,14 @@ ThreadClock::Groups& Checker::groups_of(Warp& w, int lane, Queue queue, bool wri
 }
 
 void Checker::async_access(Warp& w, const Inst& inst, int lane, Region& region, uint64_t offset, uint64_t bytes, bool write, Queue queue,
-                           SyncKey key) {
+                           SyncKey key, bool atomic) {
     if (region.space == Space::local || region.space == Space::param) return;
     const auto guard = lock();
     Act a = act(w, inst, lane, write ? Access::store() : Access::load());
     a.proxy = queue == Queue::cp_async ? Proxy::generic : Proxy::async;
     a.in_flight = true;
+    a.strong = atomic;
+    a.reads_values = !write || atomic;
     CtaClock& cta = clock_of(w);
     if (queue == Queue::mbarrier) {
         const auto [it, fresh] = cta.mbarrier_slots.try_emplace(key.part, 0);

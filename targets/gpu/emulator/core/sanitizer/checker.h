@@ -40,7 +40,8 @@ public:
     void forget(SyncKey) override;
     void fence(Warp&, Mask, Order, Scope) override;
     void proxy_fence(Warp&, const Inst&, Mask, Proxy) override;
-    void async_access(Warp&, const Inst&, int lane, Region&, uint64_t offset, uint64_t bytes, bool write, Queue, SyncKey) override;
+    void async_access(Warp&, const Inst&, int lane, Region&, uint64_t offset, uint64_t bytes, bool write, Queue, SyncKey,
+                      bool atomic) override;
     void async_commit(Warp&, Mask, Queue) override;
     void async_wait(Warp&, Mask, Queue, uint32_t pending, bool reads_only, bool all) override;
     void async_arrive(Warp&, Mask, SyncKey) override;
