@@ -35,7 +35,15 @@ struct DeviceRegion {
     }
     void mark_written(uint64_t offset, uint64_t bytes) {
         if (!region.written || offset > region.bytes || bytes > region.bytes - offset) return;
-        for (uint64_t k = offset; k < offset + bytes; ++k) (*region.written)[k / 8] |= static_cast<uint8_t>(1u << (k % 8));
+        auto& bits = *region.written;
+        uint64_t k = offset;
+        const uint64_t end = offset + bytes;
+        for (; k < end && k % 8; ++k) bits[k / 8] |= static_cast<uint8_t>(1u << (k % 8));
+        if (k + 8 <= end) {
+            std::memset(bits.data() + k / 8, 0xff, (end - k) / 8);
+            k += (end - k) / 8 * 8;
+        }
+        for (; k < end; ++k) bits[k / 8] |= static_cast<uint8_t>(1u << (k % 8));
     }
     /// Takes over what is known of the same bytes in another region.
     void inherit(const DeviceRegion& from) {

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _COLUMNS = (
     "line",
@@ -150,6 +153,8 @@ class Counters:
 
     def table(self, title: str = "", limit: int = 40) -> Table:
         """A table by opcode, the most executed first, with a last row of all."""
+        from rich.table import Table  # who only runs models need not have it
+
         table = Table(title=title or None)
         table.add_column("opcode", overflow="fold")
         names = ("warp instr", "thread instr", "lanes", "bytes", "sectors/req", "bank conflicts", "matrix flop")

@@ -135,6 +135,10 @@ class Emulator:
             raise LaunchError(f"kernel {kernel}: {error}") from None
         finally:
             self._module.rewind_addresses(mark)
+        if not sanitize:
+            # Nobody watched what was written: later sanitized launches take all of it for written.
+            for region in persistent:
+                region.mark_written(0, region.bytes)
         report = Report.make(kernel, raw, self._module.opcodes(kernel), self._module.files(kernel))
         if report.findings and raise_on_finding:
             raise FindingsError(str(report.findings[0]), report)
