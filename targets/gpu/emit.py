@@ -55,9 +55,7 @@ def _llvm_ir(kernel: Any) -> str:
         raise InternalError(f"kernel '{name_of(kernel)}' is invalid after lowering")
     left = _NOT_LOWERED.search(kernel.get_asm(assume_verified=True))
     if left is not None:  # and on anything that is not LLVM's
-        raise UnsupportedError(
-            f"'{left[1]}' has no code on the GPU yet", node=name_of(kernel), notes=(left[0].strip(),)
-        )
+        raise UnsupportedError(f"'{left[1]}' has no code on the GPU yet", notes=(left[0].strip(),))
     return down_convert(str(dialect("llvm").translate_module_to_llvmir(kernel)))
 
 
@@ -72,7 +70,7 @@ def ptx(text: str, arch: str, name: str) -> str:
     """Optimizes textual LLVM IR and compiles it to PTX. name: the kernel, for messages."""
     missing = _LIBRARY.search(text)
     if missing is not None:
-        raise UnsupportedError(f"'{missing[1]}' has no code on the GPU yet", node=name)
+        raise UnsupportedError(f"'{missing[1]}' has no code on the GPU yet")
     machine = _machine(arch)
     try:
         module = llvm.parse_assembly(text)

@@ -51,6 +51,11 @@ class EmulatedExecutor:
             raise ArtifactError(f"the plan launches kernel '{missing[0]}', for which there is no code")
         on_device = sorted({s.kernel for s in plan.launches if s.device != "host"})
         self._emulators = {name: Emulator(code[name].data.decode()) for name in on_device}
+        # Unwritten at first, so that the sanitizer sees who reads what no launch wrote.
+        self._workspaces = {
+            name: emulator.buffer(max(int(code[name].meta["workspace_bytes"]), 1))
+            for name, emulator in self._emulators.items()
+        }
         self._arena = np.zeros(plan.arena_bytes, np.uint8)
         self._constants = {b.ref: _constant(b, constants) for b in plan.buffers if b.kind == "constant"}
 
@@ -88,8 +93,7 @@ class EmulatedExecutor:
     def _launch(self, step: Launch, arrays: Sequence[Array]) -> dict[str, Any]:
         meta = self._code[step.kernel].meta
         emulator = self._emulators[step.kernel]
-        workspace = np.zeros(max(int(meta["workspace_bytes"]), 1), np.uint8)
-        args = [arrays[i] for i in (*step.inputs, *step.outputs)] + [workspace]
+        args = [*(arrays[i] for i in (*step.inputs, *step.outputs)), self._workspaces[step.kernel]]
         warps = lanes = 0
         for function, grid, block in meta["launches"]:
             try:

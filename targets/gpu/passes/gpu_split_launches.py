@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from accelc.core.diagnostics import UnsupportedError
 from accelc.core.pass_ import Pass, PassContext, register_pass
 from accelc.mlir import dialect, ir
-from accelc.passes.kernel_module import ENTRY, entry, kernels, name_of, run_pipeline
+from accelc.passes.kernel_module import ENTRY, entry, kernels, run_pipeline
 
 #: Attribute of the kernel module: the threads that each of its functions is launched with, in order.
 LAUNCHES = "gpu.launches"
@@ -23,8 +23,8 @@ _PREFACE = ("arith.", "math.", "memref.view", "memref.subview", "memref.expand_s
 @register_pass
 @dataclass(frozen=True)
 class GpuSplitLaunches(Pass):
-    """Makes a launch of every top-level `scf.parallel`, with a thread an iteration, and one of a single thread of what lies
-    between two.
+    """Makes a launch of every top-level `scf.parallel`, with a thread an iteration, and one of a single thread of what
+    lies between two.
 
     The functions are called entry, entry_1, ... and take the same arguments. They run one after the other: where one
     reads what another wrote, the end of a launch orders them.
@@ -52,7 +52,7 @@ def _split(kernel: Any) -> None:
         copy = function.clone(ip=ir.InsertionPoint(kernel.regions[0].blocks[0]))
         copy.attributes["sym_name"] = ir.StringAttr.get(ENTRY if number == 0 else f"{ENTRY}_{number}")
         others = {p for other in launches for p in other if other is not positions}
-        work = _keep_only(copy, positions, others, name_of(kernel))
+        work = _keep_only(copy, positions, others)
         if work[0].name == "scf.parallel":
             threads.append(_spread(work[0]))
         else:
@@ -109,7 +109,7 @@ def _memory_of(memref: Any) -> Any:
     return memref
 
 
-def _keep_only(function: Any, positions: Sequence[int], others: Collection[int], kernel: str) -> list[Any]:
+def _keep_only(function: Any, positions: Sequence[int], others: Collection[int]) -> list[Any]:
     """Erases the work of ``others``, and what is used no more. Returns the work at ``positions``, in order, with the
     ops between its first and last.
     """
@@ -121,7 +121,7 @@ def _keep_only(function: Any, positions: Sequence[int], others: Collection[int],
             op.erase()
         elif position in others:
             raise UnsupportedError(
-                f"'{op.name}' hands a value to a later loop nest, which the generic GPU path does not take", node=kernel
+                f"'{op.name}' hands a value to a later loop nest, which the generic GPU path does not take"
             )
     return kept[::-1]
 
@@ -182,9 +182,7 @@ def _bounds(parallel: Any) -> list[tuple[int, int, int]]:
     for operand in parallel.operands:
         owner = operand.owner
         if isinstance(owner, ir.Block) or owner.name != "arith.constant":
-            raise UnsupportedError(
-                "a parallel loop with bounds that are no constants", node=name_of(parallel.parent.parent)
-            )
+            raise UnsupportedError("a parallel loop with bounds that are no constants has no code on the GPU yet")
         values.append(ir.IntegerAttr(owner.attributes["value"]).value)
     n = len(values) // 3
     return list(zip(values[:n], values[n : 2 * n], values[2 * n : 3 * n], strict=True))
