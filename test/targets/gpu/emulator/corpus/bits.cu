@@ -10,8 +10,8 @@ extern "C" __global__ void divide_64(const long long* a, const long long* b, lon
     ur[i] = static_cast<unsigned long long>(a[i]) % static_cast<unsigned long long>(b[i]);
 }
 
-extern "C" __global__ void multiply_wide(const long long* a, const long long* b, long long* high, unsigned long long* uhigh,
-                                         int* high32, int* mul24, int n) {
+extern "C" __global__ void multiply_wide(const long long* a, const long long* b, long long* high,
+                                         unsigned long long* uhigh, int* high32, int* mul24, int n) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     high[i] = __mul64hi(a[i], b[i]);
@@ -20,8 +20,8 @@ extern "C" __global__ void multiply_wide(const long long* a, const long long* b,
     mul24[i] = __mul24(static_cast<int>(a[i]), static_cast<int>(b[i]));
 }
 
-extern "C" __global__ void multiply_128(const unsigned long long* a, const unsigned long long* b, unsigned long long* low,
-                                        unsigned long long* high, int n) {
+extern "C" __global__ void multiply_128(const unsigned long long* a, const unsigned long long* b,
+                                        unsigned long long* low, unsigned long long* high, int n) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     unsigned __int128 product = static_cast<unsigned __int128>(a[i]) * b[i];
@@ -135,5 +135,6 @@ extern "C" __global__ void clocks(long long* ticks, unsigned* ids) {
     asm volatile("mov.u32 %0, %%laneid;" : "=r"(lane));
     asm volatile("mov.u32 %0, %%warpid;" : "=r"(warp));
     asm volatile("mov.u32 %0, %%lanemask_lt;" : "=r"(lanes_below));
-    ids[4 * i] = lane, ids[4 * i + 1] = lanes_below, ids[4 * i + 2] = sm < 1024, ids[4 * i + 3] = warp < 64 && first != 0xffffffffu;
+    ids[4 * i] = lane, ids[4 * i + 1] = lanes_below, ids[4 * i + 2] = sm < 1024,
+            ids[4 * i + 3] = warp < 64 && first != 0xffffffffu;
 }

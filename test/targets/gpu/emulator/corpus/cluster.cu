@@ -60,13 +60,15 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) cluster_push(const int* in,
         asm("mov.u32 %0, %%cluster_nctarank;" : "=r"(size));
         asm("mov.u32 %0, %%clusterid.x;" : "=r"(x));
         asm("mov.u32 %0, %%nclusterid.x;" : "=r"(of));
-        ids[4 * blockIdx.x] = rank, ids[4 * blockIdx.x + 1] = size, ids[4 * blockIdx.x + 2] = x, ids[4 * blockIdx.x + 3] = of;
+        ids[4 * blockIdx.x] = rank, ids[4 * blockIdx.x + 1] = size, ids[4 * blockIdx.x + 2] = x,
+                ids[4 * blockIdx.x + 3] = of;
     }
     cluster_sync();
 }
 
 // One CTA of four fetches each tile, and multicasts it to those whose bit is set.
-extern "C" __global__ void __cluster_dims__(4, 1, 1) cluster_multicast(const __grid_constant__ CUtensorMap map, float* out) {
+extern "C" __global__ void __cluster_dims__(4, 1, 1)
+    cluster_multicast(const __grid_constant__ CUtensorMap map, float* out) {
     __shared__ __align__(128) float tile[4][16 * 32];
     __shared__ Barrier ready;
     const unsigned rank = cluster_rank();
@@ -106,8 +108,10 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) cluster_copy(const int* in,
         unsigned there, bar;
         asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(smem(to)), "r"(rank ^ 1));
         asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(bar) : "r"(smem(&ready)), "r"(rank ^ 1));
-        asm volatile("cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(there),
-                     "r"(smem(from)), "r"(static_cast<unsigned>(sizeof(to))), "r"(bar) : "memory");
+        asm volatile(
+            "cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(there),
+            "r"(smem(from)), "r"(static_cast<unsigned>(sizeof(to))), "r"(bar)
+            : "memory");
     }
     barrier_wait_cluster(&ready, 0);
     out[blockIdx.x * 256 + threadIdx.x] = to[threadIdx.x] + from[255 - threadIdx.x];

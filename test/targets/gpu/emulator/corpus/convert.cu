@@ -102,7 +102,8 @@ extern "C" __global__ void half_arithmetic(unsigned short* out, unsigned other) 
     PATTERN;
     const __half a = as_half(i), b = as_half(other);
     unsigned short* o = out + 9 * i;
-    o[0] = __half_as_ushort(__hadd_rn(a, b)), o[1] = __half_as_ushort(__hmul_rn(a, b)), o[2] = __half_as_ushort(__hfma(a, b, a));
+    o[0] = __half_as_ushort(__hadd_rn(a, b)), o[1] = __half_as_ushort(__hmul_rn(a, b)),
+    o[2] = __half_as_ushort(__hfma(a, b, a));
     o[3] = __half_as_ushort(__hmin(a, b)), o[4] = __half_as_ushort(__hmax_nan(a, b));
     o[5] = __half_as_ushort(__hneg(a)), o[6] = __half_as_ushort(__habs(a));
     o[7] = static_cast<unsigned short>(__hlt(a, b) + 2 * __heq(a, b) + 4 * __hgeu(a, b));

@@ -107,7 +107,8 @@ extern "C" __global__ void __launch_bounds__(Threads) block_histogram_atomic(con
     histogram<cub::BLOCK_HISTO_ATOMIC>(in, out);
 }
 
-extern "C" __global__ void __launch_bounds__(Threads) block_neighbours(const int* in, int* heads, int* differences, int* shifted) {
+extern "C" __global__ void __launch_bounds__(Threads)
+    block_neighbours(const int* in, int* heads, int* differences, int* shifted) {
     using Heads = cub::BlockDiscontinuity<int, Threads>;
     using Difference = cub::BlockAdjacentDifference<int, Threads>;
     using Exchange = cub::BlockExchange<int, Threads, Items>;

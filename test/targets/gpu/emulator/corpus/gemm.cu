@@ -6,7 +6,8 @@ extern "C" __global__ void gemm_tiled(const float* a, const float* b, float* c, 
     float sum = 0;
     for (int base = 0; base < k; base += 16) {
         as[threadIdx.y][threadIdx.x] = row < m && base + threadIdx.x < k ? a[row * k + base + threadIdx.x] : 0.0f;
-        bs[threadIdx.y][threadIdx.x] = column < n && base + threadIdx.y < k ? b[(base + threadIdx.y) * n + column] : 0.0f;
+        bs[threadIdx.y][threadIdx.x] =
+            column < n && base + threadIdx.y < k ? b[(base + threadIdx.y) * n + column] : 0.0f;
         __syncthreads();
 #pragma unroll
         for (int i = 0; i < 16; ++i) sum += as[threadIdx.y][i] * bs[i][threadIdx.x];

@@ -122,7 +122,8 @@ extern "C" __global__ void message(int* data, int* flag, int* out, int rounds) {
 }
 
 // The orders and scopes of every operation that the header knows, on counters that all threads share.
-extern "C" __global__ void atomic_orders(unsigned* u, int* s, unsigned long long* l, float* f, double* d, short* narrow) {
+extern "C" __global__ void atomic_orders(unsigned* u, int* s, unsigned long long* l, float* f, double* d,
+                                         short* narrow) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     using namespace cuda;
     atomic_ref<unsigned, thread_scope_system>(u[0]).fetch_add(i, memory_order_relaxed);
@@ -138,7 +139,9 @@ extern "C" __global__ void atomic_orders(unsigned* u, int* s, unsigned long long
     atomic_ref<unsigned long long, thread_scope_device> maximum(l[1]);
     unsigned long long seen = maximum.load(memory_order_relaxed);
     while (seen < static_cast<unsigned long long>(i) * 1000003 % 4096 &&
-           !maximum.compare_exchange_weak(seen, static_cast<unsigned long long>(i) * 1000003 % 4096, memory_order_acq_rel, memory_order_relaxed)) {}
+           !maximum.compare_exchange_weak(seen, static_cast<unsigned long long>(i) * 1000003 % 4096,
+                                          memory_order_acq_rel, memory_order_relaxed)) {
+    }
     // 16-bit objects have no instruction of their own for addition: a loop on the word around.
     atomic_ref<short, thread_scope_device>(narrow[i % 3]).fetch_add(1, memory_order_relaxed);
     __threadfence_system();

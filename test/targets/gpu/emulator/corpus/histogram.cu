@@ -11,7 +11,8 @@ extern "C" __global__ void histogram_shared(const unsigned char* in, unsigned* b
 }
 
 extern "C" __global__ void histogram_global(const unsigned char* in, unsigned long long* bins, int n) {
-    for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x) atomicAdd(&bins[in[i]], 1ull);
+    for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
+        atomicAdd(&bins[in[i]], 1ull);
 }
 
 extern "C" __global__ void histogram_matched(const unsigned char* in, unsigned* bins, int n) {

@@ -10,7 +10,9 @@ __device__ __forceinline__ unsigned smem(const void* at) { return static_cast<un
 __device__ __forceinline__ void barrier_init(Barrier* bar, unsigned count) {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(smem(bar)), "r"(count) : "memory");
 }
-__device__ __forceinline__ void barrier_init_fence() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+__device__ __forceinline__ void barrier_init_fence() {
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
 __device__ __forceinline__ void barrier_arrive(Barrier* bar) {
     asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(smem(bar)) : "memory");
 }
@@ -45,17 +47,23 @@ __device__ __forceinline__ void fence_async_proxy() { asm volatile("fence.proxy.
 
 __device__ __forceinline__ void tma_load(void* to, const CUtensorMap* map, int x, int y, Barrier* bar) {
     asm volatile(
-        "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(smem(to)),
-        "l"(map), "r"(x), "r"(y), "r"(smem(bar)) : "memory");
+        "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(
+            smem(to)),
+        "l"(map), "r"(x), "r"(y), "r"(smem(bar))
+        : "memory");
 }
-__device__ __forceinline__ void tma_multicast(void* to, const CUtensorMap* map, int x, int y, Barrier* bar, unsigned short mask) {
+__device__ __forceinline__ void tma_multicast(void* to, const CUtensorMap* map, int x, int y, Barrier* bar,
+                                              unsigned short mask) {
     asm volatile(
         "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster "
-        "[%0], [%1, {%2, %3}], [%4], %5;" ::"r"(smem(to)), "l"(map), "r"(x), "r"(y), "r"(smem(bar)), "h"(mask) : "memory");
+        "[%0], [%1, {%2, %3}], [%4], %5;" ::"r"(smem(to)),
+        "l"(map), "r"(x), "r"(y), "r"(smem(bar)), "h"(mask)
+        : "memory");
 }
 __device__ __forceinline__ void tma_store(const CUtensorMap* map, const void* from, int x, int y) {
-    asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%1, %2}], [%3];" ::"l"(map), "r"(x), "r"(y),
-                 "r"(smem(from)) : "memory");
+    asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%1, %2}], [%3];" ::"l"(map), "r"(x),
+                 "r"(y), "r"(smem(from))
+                 : "memory");
 }
 __device__ __forceinline__ void tma_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
 template <int Left> __device__ __forceinline__ void tma_wait_read() {
@@ -83,7 +91,8 @@ template <int Left> __device__ __forceinline__ void wgmma_wait() {
 enum Swizzle { Plain = 0, Swizzle128 = 1, Swizzle64 = 2, Swizzle32 = 3 };
 
 // A matrix descriptor: address and strides in units of 16 bytes, the swizzle mode in the two bits at the top.
-__device__ __forceinline__ unsigned long long descriptor(const void* at, unsigned leading, unsigned stride, Swizzle mode) {
+__device__ __forceinline__ unsigned long long descriptor(const void* at, unsigned leading, unsigned stride,
+                                                         Swizzle mode) {
     return ((smem(at) & 0x3ffffull) >> 4) | (static_cast<unsigned long long>(leading >> 4) << 16) |
            (static_cast<unsigned long long>(stride >> 4) << 32) | (static_cast<unsigned long long>(mode) << 62);
 }
@@ -92,7 +101,11 @@ __device__ __forceinline__ unsigned long long descriptor(const void* at, unsigne
 #define ACC16(d, i) ACC4(d, i), ACC4(d, i + 4), ACC4(d, i + 8), ACC4(d, i + 12)
 #define IACC4(d, i) "+r"(d[i]), "+r"(d[i + 1]), "+r"(d[i + 2]), "+r"(d[i + 3])
 #define IACC16(d, i) IACC4(d, i), IACC4(d, i + 4), IACC4(d, i + 8), IACC4(d, i + 12)
-#define REGS_32 "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}"
-#define REGS_64                                                                                                     \
-    "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31," \
-    "%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63}"
+#define REGS_32                                                                                                        \
+    "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%" \
+    "30,%31}"
+#define REGS_64                                                                                                        \
+    "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%" \
+    "30,%31,"                                                                                                          \
+    "%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59," \
+    "%60,%61,%62,%63}"

@@ -113,8 +113,9 @@ __device__ void gemm(const CUtensorMap& a, const CUtensorMap& b, const CUtensorM
                 }
                 const int r = warp * 16 + lane % 16, piece = (pair % 4) * 2 + lane / 16;
                 unsigned char* to = mine + (pair / 4) * 8192 + r * 128 + ((piece ^ (r % 8)) * 16);
-                asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(smem(to)), "r"(w[0]), "r"(w[1]),
-                             "r"(w[2]), "r"(w[3]) : "memory");
+                asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(smem(to)), "r"(w[0]),
+                             "r"(w[1]), "r"(w[2]), "r"(w[3])
+                             : "memory");
             }
             fence_async_proxy();
             asm volatile("bar.sync %0, 128;" ::"r"(consumer + 1) : "memory");
@@ -130,9 +131,14 @@ __device__ void gemm(const CUtensorMap& a, const CUtensorMap& b, const CUtensorM
     if (Cluster > 1) cluster_sync();
 }
 
-#define MAPS const __grid_constant__ CUtensorMap a, const __grid_constant__ CUtensorMap b, const __grid_constant__ CUtensorMap c
-extern "C" __global__ void __launch_bounds__(384, 1) gemm_bf16(MAPS, int m, int n, int k) { gemm<Bf16, 1>(a, b, c, m, n, k); }
-extern "C" __global__ void __launch_bounds__(384, 1) gemm_e4m3(MAPS, int m, int n, int k) { gemm<E4m3, 1>(a, b, c, m, n, k); }
+#define MAPS \
+    const __grid_constant__ CUtensorMap a, const __grid_constant__ CUtensorMap b, const __grid_constant__ CUtensorMap c
+extern "C" __global__ void __launch_bounds__(384, 1) gemm_bf16(MAPS, int m, int n, int k) {
+    gemm<Bf16, 1>(a, b, c, m, n, k);
+}
+extern "C" __global__ void __launch_bounds__(384, 1) gemm_e4m3(MAPS, int m, int n, int k) {
+    gemm<E4m3, 1>(a, b, c, m, n, k);
+}
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)
     gemm_bf16_cluster(MAPS, int m, int n, int k) { gemm<Bf16, 2>(a, b, c, m, n, k); }
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)

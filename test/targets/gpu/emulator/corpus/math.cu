@@ -27,7 +27,8 @@ extern "C" __global__ void math_fast(const float* x, const float* y, float* out,
     if (i >= n) return;
     const float a = x[i], b = y[i];
     float* o = out + 10 * i;
-    o[0] = __sinf(a), o[1] = __cosf(a), o[2] = __expf(a), o[3] = __logf(fabsf(a) + 0.1f), o[4] = __powf(fabsf(a) + 0.1f, b);
+    o[0] = __sinf(a), o[1] = __cosf(a), o[2] = __expf(a), o[3] = __logf(fabsf(a) + 0.1f),
+    o[4] = __powf(fabsf(a) + 0.1f, b);
     o[5] = __fdividef(a, b), o[6] = __frsqrt_rn(fabsf(a) + 0.1f), o[7] = __saturatef(a), o[8] = __exp10f(a);
     asm("tanh.approx.f32 %0, %1;" : "=f"(o[9]) : "f"(a));
 }

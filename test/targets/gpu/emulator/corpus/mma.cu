@@ -22,13 +22,21 @@ __device__ void wmma_gemm(const In* a, const In* b, Accumulator* c, int n, int k
     wmma::store_matrix_sync(c + row * n + column, fc, n, wmma::mem_row_major);
 }
 
-extern "C" __global__ void wmma_f16_f32(const __half* a, const __half* b, float* c, int n, int k) { wmma_gemm(a, b, c, n, k); }
-extern "C" __global__ void wmma_f16_f16(const __half* a, const __half* b, __half* c, int n, int k) { wmma_gemm(a, b, c, n, k); }
+extern "C" __global__ void wmma_f16_f32(const __half* a, const __half* b, float* c, int n, int k) {
+    wmma_gemm(a, b, c, n, k);
+}
+extern "C" __global__ void wmma_f16_f16(const __half* a, const __half* b, __half* c, int n, int k) {
+    wmma_gemm(a, b, c, n, k);
+}
 extern "C" __global__ void wmma_bf16(const __nv_bfloat16* a, const __nv_bfloat16* b, float* c, int n, int k) {
     wmma_gemm(a, b, c, n, k);
 }
-extern "C" __global__ void wmma_s8(const signed char* a, const signed char* b, int* c, int n, int k) { wmma_gemm(a, b, c, n, k); }
-extern "C" __global__ void wmma_u8(const unsigned char* a, const unsigned char* b, int* c, int n, int k) { wmma_gemm(a, b, c, n, k); }
+extern "C" __global__ void wmma_s8(const signed char* a, const signed char* b, int* c, int n, int k) {
+    wmma_gemm(a, b, c, n, k);
+}
+extern "C" __global__ void wmma_u8(const unsigned char* a, const unsigned char* b, int* c, int n, int k) {
+    wmma_gemm(a, b, c, n, k);
+}
 
 // Other shapes, layouts, the scaling of a fragment's elements, and B from shared memory.
 extern "C" __global__ void wmma_shapes(const __half* a, const __half* b, const float* c, float* d, float alpha) {
@@ -74,7 +82,9 @@ extern "C" __global__ void wmma_f64(const double* a, const double* b, double* c)
     wmma::store_matrix_sync(c, fc, 8, wmma::mem_row_major);
 }
 
-__device__ __forceinline__ unsigned shared_address(const void* at) { return static_cast<unsigned>(__cvta_generic_to_shared(at)); }
+__device__ __forceinline__ unsigned shared_address(const void* at) {
+    return static_cast<unsigned>(__cvta_generic_to_shared(at));
+}
 
 // One 16x8 tile of C by one warp, with fragments laid out by hand: A and B are rows of `words` 32-bit words of k (B is
 // given as its columns). Row g = lane / 4, word t = lane % 4 of each fragment register.
@@ -92,28 +102,31 @@ __device__ void fragments(const unsigned* a, const unsigned* b, int words, Step 
 
 template <class T> __device__ void store_tile(T* c, const T* d) {
     const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
-    c[g * 8 + 2 * t] = d[0], c[g * 8 + 2 * t + 1] = d[1], c[(g + 8) * 8 + 2 * t] = d[2], c[(g + 8) * 8 + 2 * t + 1] = d[3];
+    c[g * 8 + 2 * t] = d[0], c[g * 8 + 2 * t + 1] = d[1], c[(g + 8) * 8 + 2 * t] = d[2],
+                  c[(g + 8) * 8 + 2 * t + 1] = d[3];
 }
 
-#define MMA_F32(name, shape, types)                                                                              \
-    extern "C" __global__ void name(const unsigned* a, const unsigned* b, float* c, int words) {                 \
-        float d[4] = {};                                                                                         \
-        fragments<8>(a, b, words, [&](const unsigned* x, const unsigned* y) {                                    \
-            asm volatile("mma.sync.aligned." shape ".row.col.f32." types ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};" \
-                         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                        \
-                         : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));                    \
-        });                                                                                                      \
-        store_tile(c, d);                                                                                        \
+#define MMA_F32(name, shape, types)                                                              \
+    extern "C" __global__ void name(const unsigned* a, const unsigned* b, float* c, int words) { \
+        float d[4] = {};                                                                         \
+        fragments<8>(a, b, words, [&](const unsigned* x, const unsigned* y) {                    \
+            asm volatile("mma.sync.aligned." shape ".row.col.f32." types                         \
+                         ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"            \
+                         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                        \
+                         : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));    \
+        });                                                                                      \
+        store_tile(c, d);                                                                        \
     }
-#define MMA_S32(name, shape, types)                                                                              \
-    extern "C" __global__ void name(const unsigned* a, const unsigned* b, int* c, int words) {                   \
-        int d[4] = {};                                                                                           \
-        fragments<8>(a, b, words, [&](const unsigned* x, const unsigned* y) {                                    \
-            asm volatile("mma.sync.aligned." shape ".row.col." types " {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};" \
-                         : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])                                        \
-                         : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));                    \
-        });                                                                                                      \
-        store_tile(c, d);                                                                                        \
+#define MMA_S32(name, shape, types)                                                            \
+    extern "C" __global__ void name(const unsigned* a, const unsigned* b, int* c, int words) { \
+        int d[4] = {};                                                                         \
+        fragments<8>(a, b, words, [&](const unsigned* x, const unsigned* y) {                  \
+            asm volatile("mma.sync.aligned." shape ".row.col." types                           \
+                         " {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"              \
+                         : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])                      \
+                         : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));  \
+        });                                                                                    \
+        store_tile(c, d);                                                                      \
     }
 
 MMA_F32(mma_f16, "m16n8k16", "f16.f16")
@@ -152,7 +165,8 @@ extern "C" __global__ void mma_f64(const double* a, const double* b, double* c) 
 #if __CUDA_ARCH__ >= 900
 // C = A B with 64x64 of C by four warps: tiles in shared memory whose 16-byte pieces are swizzled by XOR, ldmatrix
 // (transposing for B, which is row-major), and stmatrix on the way out.
-extern "C" __global__ void __launch_bounds__(128) gemm_ldmatrix(const uint4* a, const uint4* b, uint4* c, int n, int k) {
+extern "C" __global__ void __launch_bounds__(128)
+    gemm_ldmatrix(const uint4* a, const uint4* b, uint4* c, int n, int k) {
     __shared__ __align__(128) uint4 as[64 * 4], bs[32 * 8], cs[64 * 8];
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, rows = (warp / 2) * 32, columns = (warp % 2) * 32;
     float d[2][4][4] = {};
@@ -182,9 +196,11 @@ extern "C" __global__ void __launch_bounds__(128) gemm_ldmatrix(const uint4* a, 
             }
             for (int m = 0; m < 2; ++m)
                 for (int i = 0; i < 4; ++i)
-                    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                                 : "+f"(d[m][i][0]), "+f"(d[m][i][1]), "+f"(d[m][i][2]), "+f"(d[m][i][3])
-                                 : "r"(x[m][0]), "r"(x[m][1]), "r"(x[m][2]), "r"(x[m][3]), "r"(y[i][0]), "r"(y[i][1]));
+                    asm volatile(
+                        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+                        "{%0,%1,%2,%3};"
+                        : "+f"(d[m][i][0]), "+f"(d[m][i][1]), "+f"(d[m][i][2]), "+f"(d[m][i][3])
+                        : "r"(x[m][0]), "r"(x[m][1]), "r"(x[m][2]), "r"(x[m][3]), "r"(y[i][0]), "r"(y[i][1]));
         }
         __syncthreads();
     }
@@ -192,12 +208,15 @@ extern "C" __global__ void __launch_bounds__(128) gemm_ldmatrix(const uint4* a, 
         for (int p = 0; p < 2; ++p) {
             unsigned w[4];
             for (int h = 0; h < 4; ++h) {
-                const __nv_bfloat162 pair = __floats2bfloat162_rn(d[m][2 * p + h / 2][2 * (h % 2)], d[m][2 * p + h / 2][2 * (h % 2) + 1]);
+                const __nv_bfloat162 pair =
+                    __floats2bfloat162_rn(d[m][2 * p + h / 2][2 * (h % 2)], d[m][2 * p + h / 2][2 * (h % 2) + 1]);
                 w[h] = *reinterpret_cast<const unsigned*>(&pair);
             }
             const int r = rows + m * 16 + lane % 16, q = columns / 8 + 2 * p + lane / 16;
-            asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(shared_address(&cs[r * 8 + (q ^ (r % 8))])),
-                         "r"(w[0]), "r"(w[1]), "r"(w[2]), "r"(w[3]) : "memory");
+            asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(
+                             shared_address(&cs[r * 8 + (q ^ (r % 8))])),
+                         "r"(w[0]), "r"(w[1]), "r"(w[2]), "r"(w[3])
+                         : "memory");
         }
     __syncthreads();
     for (int i = threadIdx.x; i < 64 * 8; i += 128) {
@@ -213,10 +232,16 @@ extern "C" __global__ void matrix_moves(const unsigned short* in, unsigned short
     for (int i = lane; i < 64; i += 32) from[i] = in[i];
     __syncwarp();
     unsigned plain, turned, moved;
-    asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];" : "=r"(plain) : "r"(shared_address(&from[lane % 8 * 8])));
-    asm volatile("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%0}, [%1];" : "=r"(turned) : "r"(shared_address(&from[lane % 8 * 8])));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];"
+                 : "=r"(plain)
+                 : "r"(shared_address(&from[lane % 8 * 8])));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%0}, [%1];"
+                 : "=r"(turned)
+                 : "r"(shared_address(&from[lane % 8 * 8])));
     asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(moved) : "r"(plain));
-    asm volatile("stmatrix.sync.aligned.m8n8.x1.trans.shared.b16 [%0], {%1};" ::"r"(shared_address(&to[lane % 8 * 8])), "r"(plain) : "memory");
+    asm volatile("stmatrix.sync.aligned.m8n8.x1.trans.shared.b16 [%0], {%1};" ::"r"(shared_address(&to[lane % 8 * 8])),
+                 "r"(plain)
+                 : "memory");
     __syncwarp();
     for (int i = lane; i < 64; i += 32) out[i] = to[i];
     unsigned* words = reinterpret_cast<unsigned*>(out + 64);

@@ -65,8 +65,9 @@ def compile_ptx(source: str, arch: str = "sm_90a", flags: Sequence[str] = ()) ->
     with ptx.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ptx.exists():
-            command = [compiler, *options, str(CORPUS / source), "-o", str(ptx.with_suffix(".tmp"))]
-            done = subprocess.run(command, capture_output=True, text=True)
+            # From here and by its bare name: an assertion puts the file into the PTX.
+            command = [compiler, *options, source, "-o", str(ptx.with_suffix(".tmp"))]
+            done = subprocess.run(command, cwd=CORPUS, capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
             ptx.with_suffix(".tmp").rename(ptx)

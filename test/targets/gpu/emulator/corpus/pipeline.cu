@@ -16,7 +16,8 @@ extern "C" __global__ void __launch_bounds__(128) pipeline_block(const int* in, 
     for (int fetch = 0, use = 0; use < tiles; ++use) {
         for (; fetch < tiles && fetch < use + 2; ++fetch) {
             pipe.producer_acquire();
-            cuda::memcpy_async(block, stage[fetch % 2], in + fetch * 512, cuda::aligned_size_t<16>(sizeof(stage[0])), pipe);
+            cuda::memcpy_async(block, stage[fetch % 2], in + fetch * 512, cuda::aligned_size_t<16>(sizeof(stage[0])),
+                               pipe);
             pipe.producer_commit();
         }
         pipe.consumer_wait();

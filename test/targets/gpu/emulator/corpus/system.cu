@@ -44,7 +44,8 @@ extern "C" __global__ void variables(int* out, float* fout) {
 extern "C" __global__ void by_value(const Params p, double* out, int3 offset, char tail) {
     const int i = threadIdx.x;
     const Inner& inner = p.inner[i % 2];
-    out[i] = p.count + p.scale[i % 3] * inner.weight + inner.tag + p.table[i] + p.letter + offset.x * 100 + offset.y * 10 + offset.z + tail;
+    out[i] = p.count + p.scale[i % 3] * inner.weight + inner.tag + p.table[i] + p.letter + offset.x * 100 +
+             offset.y * 10 + offset.z + tail;
 }
 
 __device__ __noinline__ Params change(Params p, int by) {
@@ -56,12 +57,15 @@ __device__ __noinline__ Params change(Params p, int by) {
 extern "C" __global__ void struct_calls(const Params p, float* out) {
     const int i = threadIdx.x;
     const Params q = change(change(p, i), i + 1);
-    out[i] = static_cast<float>(q.count) + q.scale[0] + 10 * q.scale[1] + 100 * q.scale[2] + q.inner[0].tag * 1000 + q.inner[1].tag * 10000;
+    out[i] = static_cast<float>(q.count) + q.scale[0] + 10 * q.scale[1] + 100 * q.scale[2] + q.inner[0].tag * 1000 +
+             q.inner[1].tag * 10000;
 }
 
 extern "C" __global__ void say(const double* x) {
     const int i = threadIdx.x;
-    if (i < 3) printf("thread %d of %u: %5.2f %s %c %#x %lld%%\n", i, blockDim.x, x[i], words[i % 3], 'a' + i, i * 255, 1ll << (40 + i));
+    if (i < 3)
+        printf("thread %d of %u: %5.2f %s %c %#x %lld%%\n", i, blockDim.x, x[i], words[i % 3], 'a' + i, i * 255,
+               1ll << (40 + i));
     if (i == 5) printf("no arguments\n");
 }
 
@@ -94,7 +98,8 @@ extern "C" __global__ void dynamic_shared(const double* d, const short* s, doubl
 }
 
 extern "C" __global__ void three_dimensions(int* out) {
-    const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y, z = blockIdx.z * blockDim.z + threadIdx.z;
+    const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y,
+              z = blockIdx.z * blockDim.z + threadIdx.z;
     const int width = gridDim.x * blockDim.x, height = gridDim.y * blockDim.y;
     out[(z * height + y) * width + x] = x + 100 * y + 10000 * z;
 }

@@ -34,5 +34,6 @@ extern "C" __global__ void transpose_half(const __half2* in, __half2* out, int n
     }
     __syncthreads();
     for (int j = threadIdx.y; j < 64; j += blockDim.y)
-        out[((x + j) * n + y) / 2 + threadIdx.x] = __halves2half2(tile[2 * threadIdx.x][j], tile[2 * threadIdx.x + 1][j]);
+        out[((x + j) * n + y) / 2 + threadIdx.x] =
+            __halves2half2(tile[2 * threadIdx.x][j], tile[2 * threadIdx.x + 1][j]);
 }

@@ -12,7 +12,8 @@ __device__ __forceinline__ int swizzled(int r, int x, int span) {
 }
 
 // D = A B^T with 64 rows of A, 64 of B, `Span` bytes of k in each row, four steps of 32 bytes (fewer if Span is less).
-template <int Span, Swizzle Mode, class Mma, class D> __device__ void by_hand(const unsigned* a, const unsigned* b, D* out, Mma mma) {
+template <int Span, Swizzle Mode, class Mma, class D>
+__device__ void by_hand(const unsigned* a, const unsigned* b, D* out, Mma mma) {
     __shared__ __align__(1024) unsigned char as[64 * Span], bs[64 * Span];
     for (int i = threadIdx.x; i < 64 * Span / 4; i += 128) {
         const int r = i / (Span / 4), x = i % (Span / 4) * 4;
@@ -42,8 +43,10 @@ template <int Span, Swizzle Mode, class Mma, class D> __device__ void by_hand(co
         asm volatile("wgmma.mma_async.sync.aligned." shape " " REGS_32 ", %32, %33, 1, " tail ";"                    \
                      : ACC16(d, 0), ACC16(d, 16) : "l"(x), "l"(y));                                                  \
     }
-#define KERNEL(name, span, mode, type, mma) \
-    extern "C" __global__ void __launch_bounds__(128) name(const unsigned* a, const unsigned* b, type* out) { by_hand<span, mode>(a, b, out, mma); }
+#define KERNEL(name, span, mode, type, mma)                                                                   \
+    extern "C" __global__ void __launch_bounds__(128) name(const unsigned* a, const unsigned* b, type* out) { \
+        by_hand<span, mode>(a, b, out, mma);                                                                  \
+    }
 
 KERNEL(wgmma_f16_plain, 128, Plain, float, WGMMA_F32("m64n64k16.f32.f16.f16", "1, 1, 0, 0"))
 KERNEL(wgmma_f16_32, 32, Swizzle32, float, WGMMA_F32("m64n64k16.f32.f16.f16", "1, 1, 0, 0"))
@@ -55,10 +58,14 @@ KERNEL(wgmma_tf32_128, 128, Swizzle128, float, WGMMA_F32("m64n64k8.f32.tf32.tf32
 KERNEL(wgmma_tf32_plain, 64, Plain, float, WGMMA_F32("m64n64k8.f32.tf32.tf32", "1, 1"))
 KERNEL(wgmma_e5m2_e4m3, 128, Swizzle128, float, WGMMA_F32("m64n64k32.f32.e5m2.e4m3", "1, 1"))
 KERNEL(wgmma_s8_128, 128, Swizzle128, int, [](int* d, unsigned long long x, unsigned long long y) {
-    asm volatile("wgmma.mma_async.sync.aligned.m64n64k32.s32.s8.s8 " REGS_32 ", %32, %33, 1;" : IACC16(d, 0), IACC16(d, 16) : "l"(x), "l"(y));
+    asm volatile("wgmma.mma_async.sync.aligned.m64n64k32.s32.s8.s8 " REGS_32 ", %32, %33, 1;"
+                 : IACC16(d, 0), IACC16(d, 16)
+                 : "l"(x), "l"(y));
 })
 KERNEL(wgmma_u8_s8_32, 32, Swizzle32, int, [](int* d, unsigned long long x, unsigned long long y) {
-    asm volatile("wgmma.mma_async.sync.aligned.m64n64k32.s32.u8.s8 " REGS_32 ", %32, %33, 1;" : IACC16(d, 0), IACC16(d, 16) : "l"(x), "l"(y));
+    asm volatile("wgmma.mma_async.sync.aligned.m64n64k32.s32.u8.s8 " REGS_32 ", %32, %33, 1;"
+                 : IACC16(d, 0), IACC16(d, 16)
+                 : "l"(x), "l"(y));
 })
 
 // Half accumulators: 64x64 in 16 registers of pairs.
@@ -74,8 +81,11 @@ extern "C" __global__ void __launch_bounds__(128) wgmma_f16_f16(const unsigned* 
     unsigned d[16] = {};
     wgmma_fence();
     for (int s = 0; s < 4; ++s)
-        asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f16.f16.f16 {%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15}, %16, %17, 1, 1, 1, 0, 0;"
-                     : IACC16(d, 0) : "l"(descriptor(as + 32 * s, 16, 1024, Swizzle128)), "l"(descriptor(bs + 32 * s, 16, 1024, Swizzle128)));
+        asm volatile(
+            "wgmma.mma_async.sync.aligned.m64n64k16.f16.f16.f16 "
+            "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15}, %16, %17, 1, 1, 1, 0, 0;"
+            : IACC16(d, 0)
+            : "l"(descriptor(as + 32 * s, 16, 1024, Swizzle128)), "l"(descriptor(bs + 32 * s, 16, 1024, Swizzle128)));
     wgmma_commit();
     wgmma_wait<0>();
     const int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
@@ -83,7 +93,8 @@ extern "C" __global__ void __launch_bounds__(128) wgmma_f16_f16(const unsigned* 
 }
 
 // A from registers (rows of 64 halves), B with n innermost (64 rows of k, 64 of n), fetched by TMA with 128B swizzle.
-extern "C" __global__ void __launch_bounds__(128) wgmma_registers(const unsigned* a, const __grid_constant__ CUtensorMap b, float* out) {
+extern "C" __global__ void __launch_bounds__(128)
+    wgmma_registers(const unsigned* a, const __grid_constant__ CUtensorMap b, float* out) {
     __shared__ __align__(1024) unsigned char bs[64 * 128];
     __shared__ Barrier ready;
     if (threadIdx.x == 0) {
@@ -102,9 +113,11 @@ extern "C" __global__ void __launch_bounds__(128) wgmma_registers(const unsigned
     wgmma_fence();
 #pragma unroll
     for (int s = 0; s < 4; ++s)
-        asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 " REGS_32 ", {%32,%33,%34,%35}, %36, 1, 1, 1, 1;"
+        asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 " REGS_32
+                     ", {%32,%33,%34,%35}, %36, 1, 1, 1, 1;"
                      : ACC16(d, 0), ACC16(d, 16)
-                     : "r"(x[s][0]), "r"(x[s][1]), "r"(x[s][2]), "r"(x[s][3]), "l"(descriptor(bs + 2048 * s, 8192, 1024, Swizzle128)));
+                     : "r"(x[s][0]), "r"(x[s][1]), "r"(x[s][2]), "r"(x[s][3]),
+                       "l"(descriptor(bs + 2048 * s, 8192, 1024, Swizzle128)));
     wgmma_commit();
     wgmma_wait<0>();
     for (int i = 0; i < 32; ++i) out[(warp * 16 + g + (i / 2 % 2) * 8) * 64 + (i / 4) * 8 + 2 * t + i % 2] = d[i];
@@ -112,7 +125,8 @@ extern "C" __global__ void __launch_bounds__(128) wgmma_registers(const unsigned
 
 // A with m innermost and B with n innermost, n = 128 in two boxes of 64 columns: the leading offset counts.
 extern "C" __global__ void __launch_bounds__(128)
-    wgmma_transposed(const __grid_constant__ CUtensorMap a, const __grid_constant__ CUtensorMap b, float* out, int steps) {
+    wgmma_transposed(const __grid_constant__ CUtensorMap a, const __grid_constant__ CUtensorMap b, float* out,
+                     int steps) {
     __shared__ __align__(1024) unsigned char as[64 * 128], bs[2][64 * 128];
     __shared__ Barrier ready;
     if (threadIdx.x == 0) {
@@ -134,7 +148,8 @@ extern "C" __global__ void __launch_bounds__(128)
         for (int s = 0; s < 4; ++s)
             asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 " REGS_64 ", %64, %65, 1, 1, 1, 1, 1;"
                          : ACC16(d, 0), ACC16(d, 16), ACC16(d, 32), ACC16(d, 48)
-                         : "l"(descriptor(as + 2048 * s, 8192, 1024, Swizzle128)), "l"(descriptor(bs[0] + 2048 * s, 8192, 1024, Swizzle128)));
+                         : "l"(descriptor(as + 2048 * s, 8192, 1024, Swizzle128)),
+                           "l"(descriptor(bs[0] + 2048 * s, 8192, 1024, Swizzle128)));
         wgmma_commit();
         wgmma_wait<0>();
         __syncthreads();

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from corpus.cases import clusters, control, convert, groups, hopper, matrices, memory, numbers, system
+from corpus.cases import clusters, control, convert, groups, hopper, library, matrices, memory, numbers, system
 
-__all__ = ["clusters", "control", "convert", "groups", "hopper", "matrices", "memory", "numbers", "system"]
+__all__ = ["clusters", "control", "convert", "groups", "hopper", "library", "matrices", "memory", "numbers", "system"]
