@@ -3,7 +3,9 @@
 #include "mutate.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <string_view>
+#include <utility>
 
 namespace fuzz {
 namespace {
@@ -36,6 +38,10 @@ std::vector<Piece> cut(std::string_view line) {
         } else if (c == '%' || is_word(c)) {
             kind = c == '%' ? Kind::reg : is_digit(c) ? Kind::number : Kind::word;
             take(is_word);
+            // %tid.x is one name.
+            bool component = kind == Kind::reg && i + 1 < line.size() && line[i] == '.' && line[i + 1] >= 'w' &&
+                             line[i + 1] <= 'z' && (i + 2 == line.size() || !is_word(line[i + 2]));
+            if (component) i += 2;
         } else if (c == '.' && i < line.size() && is_word(line[i])) {
             kind = Kind::dotted;
             take([](char b) { return is_word(b) || b == ':'; });
@@ -98,6 +104,9 @@ public:
     Mutator(const std::vector<Sample>& corpus, Random& random) : corpus_(corpus), random_(random) {
         auto& sample = corpus[random.below(corpus.size())];
         split(sample.text, lines_);
+        for (auto& line : lines_) {
+            if (line.find(".reg ") != std::string::npos) declare(line);
+        }
     }
 
     std::string run() {
@@ -119,13 +128,44 @@ private:
         }
     }
 
-    std::string& any_line() {
-        // Lines of code more often than headers and blanks.
-        auto* line = &lines_[random_.below(lines_.size())];
-        for (int tries = 0; tries < 6 && line->find(';') == std::string::npos; ++tries) {
-            line = &lines_[random_.below(lines_.size())];
+    /// Takes down the registers of a declaration: `.reg .b32 %r<10>, %x;`.
+    void declare(const std::string& line) {
+        auto pieces = cut(line);
+        std::string type;
+        for (size_t i = 0; i < pieces.size(); ++i) {
+            if (pieces[i].kind == Kind::dotted) type = pieces[i].text;
+            if (pieces[i].kind != Kind::reg && pieces[i].kind != Kind::word) continue;
+            std::string name(pieces[i].text);
+            bool range = i + 2 < pieces.size() && pieces[i + 1].text == "<" && pieces[i + 2].text.size() < 7;
+            size_t count = range ? static_cast<size_t>(std::atoi(std::string(pieces[i + 2].text).c_str())) : 0;
+            if (!range) registers_.emplace_back(name, type);
+            for (size_t n = 0; n < std::min<size_t>(count, 40); ++n) registers_.emplace_back(name + std::to_string(n), type);
         }
-        return *line;
+    }
+
+    /// Another register of the same type; empty if there is none.
+    std::string sibling(std::string_view old) {
+        auto known = std::find_if(registers_.begin(), registers_.end(), [&](auto& one) { return one.first == old; });
+        for (int tries = 0; tries < 40 && known != registers_.end(); ++tries) {
+            auto& other = registers_[random_.below(registers_.size())];
+            if (other.second == known->second && other.first != old) return other.first;
+        }
+        return {};
+    }
+
+    /// The place of a line: an instruction, nearly always, and not a header, a declaration or a brace.
+    size_t any_place() {
+        size_t place = random_.below(lines_.size());
+        for (int tries = 0; tries < 16 && !is_code(lines_[place]) && !random_.one_in(64); ++tries) {
+            place = random_.below(lines_.size());
+        }
+        return place;
+    }
+    std::string& any_line() { return lines_[any_place()]; }
+
+    static bool is_code(const std::string& line) {
+        auto begin = line.find_first_not_of(" \t");
+        return begin != std::string::npos && line[begin] != '.' && line[begin] != '{' && line.find(';') != std::string::npos;
     }
 
     void once() {
@@ -156,7 +196,7 @@ private:
         std::string fresh;
         std::string_view old = pieces[at].text;
         switch (kind) {
-            case Kind::reg: fresh = other_register(old); break;
+            case Kind::reg: fresh = other_register(old, at == places[0]); break;
             case Kind::number: fresh = other_number(old); break;
             case Kind::dotted: fresh = other_modifier(old); break;
             default:
@@ -167,19 +207,11 @@ private:
         line = glue(pieces);
     }
 
-    std::string other_register(std::string_view old) {
-        auto stem = [](std::string_view name) {
-            while (name.size() > 1 && is_digit(name.back())) name.remove_suffix(1);
-            return name;
-        };
-        // Nearly always one of the same type: one that the text uses elsewhere, or a neighbour.
-        if (!random_.one_in(8)) {
-            for (int tries = 0; tries < 8; ++tries) {
-                auto other = other_piece(Kind::reg);
-                if (stem(other) == stem(old) && other != old) return other;
-            }
-            return std::string(stem(old)) + std::to_string(1 + random_.below(12));
-        }
+    std::string other_register(std::string_view old, bool written) {
+        // Nearly always one of the same type.
+        auto fresh = sibling(old);
+        if (!fresh.empty() && !random_.one_in(8)) return fresh;
+        if (written && !random_.one_in(8)) return other_piece(Kind::reg);
         static constexpr std::string_view specials[] = {
             "%tid.x", "%ntid.x", "%ctaid.x", "%nctaid.y", "%laneid", "%warpid", "%clock64", "%clock", "%lanemask_lt",
             "%smid", "%globaltimer", "%cluster_ctarank", "%dynamic_smem_size", "%envreg1", "%r1", "%rd1", "%p1", "%f1", "_",
@@ -255,13 +287,23 @@ private:
         line = glue(pieces);
     }
 
+    /// A predicate register of the text; empty if there is none.
+    std::string some_predicate() {
+        std::vector<std::string> all;
+        for (auto& [name, type] : registers_) {
+            if (type == ".pred") all.push_back(name);
+        }
+        return all.empty() ? std::string() : all[random_.below(all.size())];
+    }
+
     /// Puts a guard before an instruction, turns it, or takes it away.
     void guard(std::string& line) {
         auto at = line.find('@');
         if (at == std::string::npos) {
             auto begin = line.find_first_not_of(" \t");
-            if (begin == std::string::npos || line.find(';') == std::string::npos || line[begin] == '.') return;
-            line.insert(begin, (random_.one_in(2) ? "@%p" : "@!%p") + std::to_string(1 + random_.below(6)) + " ");
+            auto predicate = some_predicate();
+            if (!is_code(line) || predicate.empty()) return;
+            line.insert(begin, (random_.one_in(2) ? "@" : "@!") + predicate + " ");
         } else if (random_.one_in(2)) {
             auto end = line.find_first_of(" \t", at);
             if (end != std::string::npos) line.erase(at, end - at);
@@ -273,7 +315,7 @@ private:
     }
 
     void move_line() {
-        size_t from = random_.below(lines_.size());
+        size_t from = any_place();
         auto line = lines_[from];
         switch (random_.below(3)) {
             case 0: lines_.erase(lines_.begin() + static_cast<ptrdiff_t>(from)); break;
@@ -283,9 +325,7 @@ private:
     }
 
     void insert_statement() {
-        size_t at = lines_.size() / 4 + random_.below(lines_.size());
-        if (at > lines_.size()) at = lines_.size() / 2;
-        lines_.insert(lines_.begin() + static_cast<ptrdiff_t>(at), std::string(random_.pick(statements)));
+        lines_.insert(lines_.begin() + static_cast<ptrdiff_t>(any_place()), std::string(random_.pick(statements)));
     }
 
     /// A statement of any file of the corpus, at any place.
@@ -295,7 +335,8 @@ private:
         if (other.empty()) return;
         auto line = other[random_.below(other.size())];
         for (int tries = 0; tries < 6 && line.find(';') == std::string::npos; ++tries) line = other[random_.below(other.size())];
-        lines_.insert(lines_.begin() + static_cast<ptrdiff_t>(random_.below(lines_.size() + 1)), line);
+        if (!is_code(line) && !random_.one_in(8)) return;
+        lines_.insert(lines_.begin() + static_cast<ptrdiff_t>(any_place()), line);
     }
 
     /// A run of lines of any file in the place of a run of ours.
@@ -327,6 +368,7 @@ private:
     const std::vector<Sample>& corpus_;
     Random& random_;
     std::vector<std::string> lines_;
+    std::vector<std::pair<std::string, std::string>> registers_;  // name, type
 };
 
 }  // namespace
