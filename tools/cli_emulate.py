@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -21,7 +23,11 @@ if TYPE_CHECKING:
 
 _SCALAR = re.compile(r"^(?P<type>[a-z]\w*):(?P<value>[^\[\]]+)$")
 _FILLED = re.compile(r"^(?P<fill>zeros|empty|random|ones|iota):(?P<type>\w+)\[(?P<shape>[\d, ]*)\]$")
+_EXTENT = re.compile(r"^ *0*[1-9]\d{0,9} *$", re.ASCII)
 _KEYS = ("opcode", "line", "source", "space")
+#: An array on the command line takes this many bytes at most, and has this many dimensions.
+_MOST_BYTES = 1 << 32
+_MOST_DIMENSIONS = 32
 _HELP = (
     "an argument is TYPE:VALUE (i32:5, f32:0.5), null, bytes:HEX, FILE.npy, or FILL:TYPE[SHAPE] (zeros:f32[1024]); "
     "FILL is zeros, ones, iota, random or empty",
@@ -64,15 +70,17 @@ def emulate(request: EmulateRequest, *, as_json: bool) -> int:
     if request.by not in _KEYS:
         raise UsageError(f"--by {request.by}: counters go by {', '.join(_KEYS)}")
     require_file(request.ptx, "PTX file")
+    grid, block = _extent("--grid", request.grid), _extent("--block", request.block)
+    cluster = _extent("--cluster", request.cluster) if request.cluster is not None else None
     emulator = Emulator(_text(request.ptx))
     entry = _entry(emulator, request.entry)
     arguments = [_argument(emulator, text) for text in request.args]
     with progress(f"emulating {entry}"):
         report = emulator.launch(
             entry,
-            grid=_extent("--grid", request.grid),
-            block=_extent("--block", request.block),
-            cluster=_extent("--cluster", request.cluster) if request.cluster else None,
+            grid=grid,
+            block=block,
+            cluster=cluster,
             args=[a.value for a in arguments],
             shared_bytes=request.shared,
             sanitize=request.sanitize,
@@ -114,8 +122,8 @@ def _entry(emulator: Emulator, wanted: str | None) -> str:
 
 def _extent(option: str, text: str) -> tuple[int, int, int]:
     parts = text.split(",")
-    if not 1 <= len(parts) <= 3 or not all(p.strip().isdecimal() for p in parts):
-        raise UsageError(f"{option} {text}: one to three numbers are wanted, such as 16,16,1")
+    if not 1 <= len(parts) <= 3 or not all(_EXTENT.match(p) for p in parts):
+        raise UsageError(f"{option} {text[:40]}: one to three positive numbers are wanted, such as 16,16,1")
     x, y, z = ([int(p) for p in parts] + [1, 1])[:3]
     return x, y, z
 
@@ -141,12 +149,13 @@ def _dtype(name: str) -> np.dtype[Any]:
 
 
 def _argument(emulator: Emulator, text: str) -> _Argument:
-    body, _, save = text.partition(">")
-    body, out = body.strip(), save.strip() or None
+    body, arrow, save = text.partition(">")
+    body, out = body.strip(), save.strip() if arrow else None
+    if out is not None:
+        _require_writable(text, out)
     filled = _FILLED.match(body)
     if filled is not None:
-        shape = tuple(int(n) for n in filled["shape"].split(",") if n.strip())
-        return _filled(emulator, filled["fill"], _dtype(filled["type"]), shape, out)
+        return _filled(emulator, filled["fill"], _dtype(filled["type"]), _shape(text, filled["shape"]), out)
     if body.endswith(".npy"):
         array = _load(body)
         return _Argument(array, out, array)
@@ -158,6 +167,23 @@ def _argument(emulator: Emulator, text: str) -> _Argument:
     if scalar is None:
         raise UsageError(f"--arg '{text}' is not understood", notes=_HELP)
     return _Argument(_scalar(text, scalar["type"], scalar["value"]))
+
+
+def _require_writable(text: str, path: str) -> None:
+    """Refuses before the launch what could not be saved after it."""
+    folder = Path(path).parent
+    if not path:
+        raise UsageError(f"--arg '{text}': behind > stands the file to save the array in")
+    if Path(path).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        why = "it is a folder" if Path(path).is_dir() else f"'{folder}' is no folder that can be written"
+        raise UsageError(f"--arg '{text}': cannot write '{path}': {why}")
+
+
+def _shape(text: str, sizes: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in sizes.split(",")] if sizes.strip() else []
+    if len(parts) > _MOST_DIMENSIONS or not all(re.fullmatch(r"\d{1,18}", part, re.ASCII) for part in parts):
+        raise UsageError(f"--arg '{text[:60]}': a shape is up to {_MOST_DIMENSIONS} sizes, such as 16,16")
+    return tuple(int(part) for part in parts)
 
 
 def _scalar(text: str, kind: str, value: str) -> Any:
@@ -183,8 +209,8 @@ def _signed(number: int, bits: int) -> int:
 def _filled(emulator: Emulator, fill: str, dtype: np.dtype[Any], shape: tuple[int, ...], out: str | None) -> _Argument:
     import numpy as np
 
-    if np.prod(shape, dtype=object) * dtype.itemsize > 1 << 36:
-        raise UsageError(f"an array of shape {list(shape)} takes more than 64 GiB")
+    if math.prod(shape) * dtype.itemsize > _MOST_BYTES:
+        raise UsageError(f"an array of shape {list(shape)} takes more than {_MOST_BYTES >> 30} GiB")
     if fill == "empty":
         buffer = emulator.buffer(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
         return _Argument(buffer, out, None, {"dtype": dtype, "shape": shape})
@@ -205,10 +231,12 @@ def _load(path: str) -> Array:
 
     require_file(path, "array")
     try:
-        array: Array = np.load(path, allow_pickle=False)
+        array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"array '{path}' is no .npy file: {error}") from None
-    return np.ascontiguousarray(array)
+        raise UsageError(f"array '{path}' is no .npy file: {str(error).splitlines()[0]}") from None
+    if not isinstance(array, np.ndarray):
+        raise UsageError(f"array '{path}' is no .npy file: it holds several arrays")
+    return np.array(array, order="C")
 
 
 def _save(argument: _Argument) -> None:
@@ -232,6 +260,8 @@ def _json(report: Report) -> dict[str, Any]:
             "barriers": report.counters.barriers,
             "by_opcode": {k: asdict(v) for k, v in report.counters.by_opcode().items()},
             "by_line": {str(k): asdict(v) for k, v in report.counters.by_line().items()},
+            "by_source": {k: asdict(v) for k, v in report.counters.by_source().items()},
+            "by_space": {k: asdict(v) for k, v in report.counters.by_space().items()},
         },
     }
 
@@ -239,17 +269,18 @@ def _json(report: Report) -> dict[str, Any]:
 def _show(request: EmulateRequest, report: Report, arguments: list[_Argument]) -> None:
     out = console()
     if report.output:
-        out.print(report.output, end="", markup=False, highlight=False)
+        out.print(report.output, end="", markup=False, highlight=False, soft_wrap=True)
     for finding in report.findings:
-        out.print(str(finding), style="red", markup=False, highlight=False)
+        out.print(str(finding), style="red", markup=False, highlight=False, soft_wrap=True)
     total = report.counters.total
-    verdict = f"{len(report.findings)} findings" if report.findings else "no findings" if request.sanitize else "done"
+    many = f"{len(report.findings)} finding{'s' if len(report.findings) > 1 else ''}"
+    verdict = many if report.findings else "no findings" if request.sanitize else "done"
     counts = f"{total.warp_instructions:,} warp instructions, {total.thread_instructions:,} thread instructions"
-    out.print(f"{report.kernel}: {verdict}; {counts}")
+    out.print(f"{report.kernel}: {verdict}; {counts}", soft_wrap=True)
     for argument in arguments:
         if argument.save is not None:
-            out.print(f"saved {argument.save}")
-    if request.counters:
+            out.print(f"saved {argument.save}", soft_wrap=True)
+    if request.counters or request.by != "opcode":
         if request.by == "opcode":
             out.print(report.counters.table(f"{report.kernel}, by opcode"))
         else:
@@ -264,7 +295,7 @@ def _counter_table(report: Report, by: str) -> Any:
         "space": counters.by_space(),
     }
     rows = table(
-        by, "warp instr", "thread instr", "bytes", "sectors", "bank conflicts", title=f"{report.kernel}, by {by}"
+        by, ">warp instr", ">thread instr", ">bytes", ">sectors", ">bank conflicts", title=f"{report.kernel}, by {by}"
     )
     for key, c in groups[by].items():
         rows.add_row(

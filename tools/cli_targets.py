@@ -33,7 +33,8 @@ def list_targets(*, as_json: bool) -> int:
 
 
 def _abilities(target: dict[str, Any]) -> str:
-    return ", ".join(what for what, able in (("compiles and runs", target["runs"]), ("costs", target["costs"])) if able)
+    runs = "compiles, runs by emulation (--emulate)" if target.get("emulated") else "compiles and runs"
+    return ", ".join(what for what, able in ((runs, target["runs"]), ("costs", target["costs"])) if able)
 
 
 def describe_targets() -> list[dict[str, Any]]:
@@ -64,5 +65,6 @@ def _describe(target: Any) -> dict[str, Any]:
         "default_machine": target.default_machine,
         "machines": machines,
         "runs": target.emit is not None,
+        "emulated": "emulate" in target.executor_options,
         "costs": target.cost is not None,
     }

@@ -211,7 +211,7 @@ def test_wrong_inputs_are_named(model: str, tmp_path: Path, inputs: dict[str, An
         (["run", "m.onnx", "--inputs", "no.npz"], 2, "inputs 'no.npz' does not exist"),
         (["run", "m.onnx", "-t", "nope"], 2, "there is no target 'nope'"),
         (["run", "m.onnx", "-t", "gpu:h201"], 2, "did you mean 'h200'?"),
-        (["run", "m.onnx", "-t", "gpu:h200", "--dim", "batch=4"], 3, "use: accelc compare"),
+        (["run", "m.onnx", "-t", "gpu:h200", "--dim", "batch=4"], 3, "with --emulate the same PTX runs on the CPU"),
         (["run", "m.onnx", "--precision", "f7"], 2, "has no precision 'f7'"),
         (["run", "m.onnx", "--stage", "nope", "--dim", "batch=4"], 2, "there is no stage 'nope'"),
         (["run", "m.onnx", "--check", "--expect", "out.npz"], 2, "give one"),
@@ -286,7 +286,7 @@ def test_compare_takes_a_machine_file(model: str, tmp_path: Path) -> None:
 def test_check_names_the_numerics(model: str) -> None:
     found = as_json("check", model, "-t", "gpu:h200", "--dim", "batch=4")
     assert found["ok"]
-    assert (found["precision"], found["default_precision"], found["compiles"]) == ("bf16", "bf16", False)
+    assert (found["precision"], found["default_precision"], found["compiles"]) == ("bf16", "bf16", True)
     code, out, _ = accelc("check", model, "--dim", "batch=4")
     assert code == 0
     assert "precision: " in out
@@ -295,7 +295,8 @@ def test_check_names_the_numerics(model: str) -> None:
 def test_targets() -> None:
     found = {t["name"]: t for t in as_json("targets")}
     assert {m["name"] for m in found["gpu"]["machines"]} == {"a100", "b200", "h100", "h200"}
-    assert found["host"]["runs"]
+    assert found["host"]["runs"] and not found["host"]["emulated"]
+    assert found["gpu"]["runs"] and found["gpu"]["emulated"]
     code, out, _ = accelc("targets")
     assert code == 0
     assert "h200 *" in out
