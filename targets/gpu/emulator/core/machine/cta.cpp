@@ -82,7 +82,11 @@ void start_cluster(Cluster& cluster, Launch& launch, Worker& worker, const uint8
         cta.exited = 0;
         cta.shared_bytes.assign(p.shared_bytes + o.dynamic_shared + 128, 0);
         // Alignment of shared addresses is that of their offsets: 1 KiB for swizzled matrices is in the address, not here.
-        cta.shared = Region{};
+        // What the sanitizer keeps beside it is used again; Sanitizer::begin empties it.
+        Region fresh_shared;
+        fresh_shared.shadow = std::move(cta.shared.shadow);
+        fresh_shared.written = std::move(cta.shared.written);
+        cta.shared = std::move(fresh_shared);
         cta.shared.space = Space::shared;
         cta.shared.begin = kSharedStart;
         cta.shared.bytes = p.shared_bytes + o.dynamic_shared;

@@ -158,6 +158,53 @@ void count_in(MemoryCount& to, Space space, Mask mask, const uint64_t* address, 
     }
 }
 
+/// How the lanes of an earlier request lay to each other, and what it cost.
+struct Request {
+    alignas(64) uint32_t apart[kLanes] = {};  // bytes from the first lane
+    Mask mask = 0;                            // 0: unused
+    uint32_t bytes = 0;
+    uint8_t low = 0;                          // the first lane's place in its sector or word
+    Space space = Space::none;
+    uint16_t sectors = 0, wavefronts = 0, ideal = 0;
+};
+constexpr uint32_t kRequests = 64;
+
+/// Count_in() by memory of earlier requests. What a request costs depends on how its lanes lie to each other, and on where
+/// the first lies in its sector (its word, for the banks: to shift all lanes by words turns the banks around). Loads by
+/// the same register and those of the next turn of a loop have that in common.
+void count_known(const Inst& inst, MemoryCount& to, Space space, Mask mask, const uint64_t* address, uint32_t bytes) {
+    const uint64_t first = address[std::countr_zero(mask)];
+    alignas(64) uint32_t apart[kLanes];
+    uint64_t far = 0;
+    for (int l = 0; l < kLanes; ++l) {
+        const uint64_t d = (address[l] - first) & lane_ones(mask, l);
+        apart[l] = static_cast<uint32_t>(d);
+        far |= d + 0x80000000u;
+    }
+    if (far >> 32) return count_in(to, space, mask, address, bytes);
+    const auto low = static_cast<uint8_t>(space == Space::shared ? first & (bytes < 4 ? 3 : bytes - 1) : first & 31);
+    static thread_local Request requests[kRequests];
+    Request& e = requests[(inst.a / 64 + (space == Space::shared ? kRequests / 4 : 0)) % kRequests];
+    uint32_t differ = (e.mask ^ mask) | (e.bytes ^ bytes) | static_cast<uint32_t>(e.low ^ low) |
+                      (static_cast<uint32_t>(e.space) ^ static_cast<uint32_t>(space));
+    for (int l = 0; l < kLanes; ++l) differ |= e.apart[l] ^ apart[l];
+    if (differ) {
+        MemoryCount one;
+        count_in(one, space, mask, address, bytes);
+        std::memcpy(e.apart, apart, sizeof apart);
+        e.mask = mask;
+        e.bytes = bytes;
+        e.low = low;
+        e.space = space;
+        e.sectors = static_cast<uint16_t>(one.sectors);
+        e.wavefronts = static_cast<uint16_t>(one.wavefronts);
+        e.ideal = static_cast<uint16_t>(one.ideal);
+    }
+    to.sectors += e.sectors;
+    to.wavefronts += e.wavefronts;
+    to.ideal += e.ideal;
+}
+
 }  // namespace
 
 void count_memory(Warp& w, const Inst& inst, Mask mask, Space space, const uint64_t* address, uint32_t bytes) {
@@ -165,6 +212,9 @@ void count_memory(Warp& w, const Inst& inst, Mask mask, Space space, const uint6
     ++to.requests;
     to.bytes += static_cast<uint64_t>(std::popcount(mask)) * bytes;
     if (mask == 0) return;
+    if (space == Space::shared || space == Space::global || space == Space::constant) {
+        return count_known(inst, to, space, mask, address, bytes);
+    }
     if (space != Space::generic) return count_in(to, space, mask, address, bytes);
     for (Mask rest = mask; rest != 0;) {
         uint64_t within;

@@ -7,11 +7,14 @@ namespace emu {
 
 namespace {
 
-constexpr size_t kMaxReaders = 96;  // of a word: warps of one CTA, and a few of others
-
 /// The lanes that do not store where a lower one does: which of them wins is not defined, but one does, and that is
 /// what a program asks for when all threads set the same flag.
 Mask first_writers(Mask mask, const Resolved& r) {
+    if (mask == kAll) {
+        uint64_t falls = 0;
+        for (int l = 1; l < kLanes; ++l) falls |= r.address[l] - r.address[l - 1] - 1;  // addresses are below 2^63
+        if (falls >> 63 == 0) return mask;
+    }
     Mask result = mask;
     uint64_t last = 0;
     bool rising = true;
@@ -53,7 +56,7 @@ void Checker::access(Warp& w, const Inst& inst, Mask mask, const Resolved& r, ui
     const auto guard = lock();
     mask &= r.ok;
     if (how.write && !how.atomic) mask = first_writers(mask, r);
-    if (!mask) return;
+    if (!mask || access_quickly(w, inst, mask, r, bytes, how)) return;
     Act a = act(w, inst, __builtin_ctz(mask), how);
     Region* last = nullptr;
     RegionShadow* shadow = nullptr;
@@ -128,72 +131,65 @@ void Checker::check_cell(Act& a, Region& region, RegionShadow& shadow, Cell& cel
         note_read(a, shadow, cell);
         return;
     }
-    if (cell.read.who == kMany) {
-        auto& readers = shadow.readers[cell.read.clock];
-        for (const Reader& r : readers) {
-            bool told = false;
-            for (Mask m = r.mask; m && !told; m &= m - 1) {
-                Epoch e;
-                e.who = r.who + static_cast<uint64_t>(__builtin_ctz(m));
-                e.clock = r.clock;
-                e.pc = r.pc;
-                if (!knows(a, e) && !(a.strong && (r.pc & Epoch::strong))) {
-                    conflict(a, region, offset, bytes, e, false);
-                    told = true;
-                }
-            }
+    const auto check = [&](const Reader& r) {
+        for (Mask m = r.mask; m; m &= m - 1) {
+            const Epoch e{r.who + static_cast<uint64_t>(__builtin_ctz(m)), r.clock, r.pc};
+            if (!knows(a, e) && !(a.strong && (r.pc & Epoch::strong))) return conflict(a, region, offset, bytes, e, false);
         }
-        readers.clear();
+    };
+    if (cell.read.who == kMany) {
+        for (const Reader& r : shadow.readers[cell.read.clock]) check(r);
         shadow.free_readers.push_back(cell.read.clock);
-        cell.read = {};
     } else if (cell.read.who) {
-        if (!knows(a, cell.read) && !(a.strong && (cell.read.pc & Epoch::strong))) conflict(a, region, offset, bytes, cell.read, false);
-        cell.read = {};
+        check(cell.read);
     }
+    cell.read = {};
     cell.write = {a.who, a.clock, a.inst->pc | (a.strong ? Epoch::strong : 0u) | (a.narrow ? Epoch::narrow : 0u)};
 }
 
-void Checker::note_read(Act& a, RegionShadow& shadow, Cell& cell) {
-    const uint32_t pc = a.inst->pc | (a.strong ? Epoch::strong : 0u) | (a.narrow ? Epoch::narrow : 0u);
-    if (cell.read.who != kMany) {
-        if (!cell.read.who || cell.read.who == a.who || knows(a, cell.read)) {
-            cell.read = {a.who, a.clock, pc};
-            return;
-        }
-        std::vector<Reader> readers = {{cell.read.who, 1, cell.read.clock, cell.read.pc}};
-        if (shadow.free_readers.empty()) {
-            shadow.readers.push_back(std::move(readers));
-            cell.read = {kMany, static_cast<uint32_t>(shadow.readers.size() - 1), 0};
-        } else {
-            const uint32_t index = shadow.free_readers.back();
-            shadow.free_readers.pop_back();
-            shadow.readers[index] = std::move(readers);
-            cell.read = {kMany, index, 0};
-        }
+bool Checker::knows_reader(Act& a, const Reader& r) const {
+    for (Mask m = r.mask; m; m &= m - 1) {
+        if (!knows(a, {r.who + static_cast<uint64_t>(__builtin_ctz(m)), r.clock, r.pc})) return false;
     }
-    auto& readers = shadow.readers[cell.read.clock];
-    // Threads of a warp read together: the newest entry is the likely one.
+    return true;
+}
+
+void Checker::note_read(Act& a, RegionShadow& shadow, Cell& cell) {
+    // Threads of a warp read together: they share an entry.
     const Actor actor = unpack(a.who);
     const bool thread = actor.slot < a.cta->threads;
-    const uint64_t base = thread ? pack({actor.cta, actor.slot / kLanes * kLanes}) : a.who;
-    const uint32_t bit = thread ? 1u << (actor.slot % kLanes) : 1;
+    Reader now;
+    now.who = thread ? pack({actor.cta, actor.slot / kLanes * kLanes}) : a.who;
+    now.mask = thread ? Mask{1} << (actor.slot % kLanes) : 1;
+    now.clock = a.clock;
+    now.pc = a.inst->pc | (a.strong ? Epoch::strong : 0u) | (a.narrow ? Epoch::narrow : 0u);
+    if (cell.read.who != kMany) {
+        if (cell.read.who == now.who && cell.read.clock == now.clock) {
+            cell.read.mask |= now.mask;
+            cell.read.pc = now.pc;
+            return;
+        }
+        if (!cell.read.who || knows_reader(a, cell.read)) {
+            cell.read = now;
+            return;
+        }
+        const uint32_t index = shadow.take_readers();
+        shadow.readers[index].push_back(cell.read);
+        cell.read = {kMany, 0, index, 0};
+    }
+    auto& readers = shadow.readers[cell.read.clock];
     for (size_t k = readers.size(); k-- > 0;) {
         Reader& r = readers[k];
-        if (r.who == base && r.clock == a.clock) {
-            r.mask |= bit;
-            r.pc = pc;
+        if (r.who == now.who && r.clock == now.clock) {
+            r.mask |= now.mask;
+            r.pc = now.pc;
             return;
         }
     }
     // What this reader knows of needs no entry: who orders a write behind this read orders it behind that one.
-    std::erase_if(readers, [&](const Reader& r) {
-        for (Mask m = r.mask; m; m &= m - 1) {
-            if (!knows(a, {r.who + static_cast<uint64_t>(__builtin_ctz(m)), r.clock, r.pc})) return false;
-        }
-        return true;
-    });
+    std::erase_if(readers, [&](const Reader& r) { return knows_reader(a, r); });
     if (readers.size() >= kMaxReaders) readers.erase(readers.begin());
-    readers.push_back({base, bit, a.clock, pc});
+    readers.push_back(now);
 }
 
 void Checker::conflict(Act& a, Region& region, uint64_t offset, uint32_t bytes, const Epoch& earlier, bool earlier_write) {

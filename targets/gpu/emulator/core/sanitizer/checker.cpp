@@ -19,6 +19,9 @@ void Checker::begin(Cta& cta) {
     clock->warp.resize(cta.warps.size());
     cta.sanitizer_state = clock.get();
     ctas_[cta.index] = std::move(clock);
+    // Memory of a CTA that ended: nobody has done anything there.
+    if (auto* shadow = static_cast<RegionShadow*>(cta.shared.shadow.get()); shadow && shadow->launch == number_) shadow->reset();
+    if (cta.shared.written) std::fill(cta.shared.written->begin(), cta.shared.written->end(), uint8_t{0});
 }
 
 void Checker::end(Cta& cta) {

@@ -2,6 +2,7 @@
 //
 //   checker.cpp   life of CTAs, finding names, who knows of what
 //   access.cpp    reads and writes against the history of each word
+//   quick.cpp     the same for the usual access of a warp, many lanes at a time
 //   order.cpp     barriers, fences, releases and acquires
 //   async.cpp     asynchronous copies and matrix instructions, and the registers these use
 #pragma once
@@ -23,7 +24,7 @@ struct SyncKeyHash {
     }
 };
 
-class Checker : public Sanitizer {
+class [[gnu::visibility("hidden")]] Checker : public Sanitizer {
 public:
     explicit Checker(Launch& launch) : launch_(launch) {
         static std::atomic<uint64_t> launches{0};
@@ -84,6 +85,11 @@ private:
     void check_written(Act&, Region&, uint64_t offset, uint64_t bytes);
     void mark_written(Region&, uint64_t offset, uint64_t bytes);
     void note_read(Act&, RegionShadow&, Cell&);
+    bool knows_reader(Act&, const Reader&) const;
+    static void make_classes(Warp&, CtaClock&);
+    bool access_quickly(Warp&, const Inst&, Mask, const Resolved&, uint32_t bytes, const Access&);
+    /// A thread's clocks change: its warp's classes are to be made again.
+    static void touch(CtaClock& cta, uint32_t thread) { cta.warp[thread / kLanes].stale = true; }
     void conflict(Act&, Region&, uint64_t offset, uint32_t bytes, const Epoch& earlier, bool earlier_write);
     void synchronise(Warp&, const Inst&, int lane, Region&, uint64_t offset, const Access&);
 

@@ -118,7 +118,22 @@ struct ThreadClock {
     }
 };
 
+/// Lanes of a warp that know the same at the same clock: sanitizer/quick.cpp takes them together.
+struct LaneClass {
+    Mask mask = 0;
+    uint32_t clock = 0;
+    Known seen;
+    bool foreign = false;         // some know of other CTAs
+    bool fences = false;          // some have fenced, or read strongly
+    std::vector<uint32_t> least;  // by warp of the CTA: the least that is known of its lanes; kUnasked: not yet asked
+    static constexpr uint32_t kUnasked = ~0u;
+};
+
 struct WarpClock {
+    static constexpr uint32_t kClasses = 4;
+    LaneClass classes[kClasses];
+    uint32_t class_count = 0;     // more than kClasses: too many
+    bool stale = true;            // some lane's clocks changed since the classes were made
     ThreadClock::Groups wgmma;
     struct InFlight { Slot slot; uint32_t group; bool write; };
     std::vector<InFlight> registers;

@@ -38,6 +38,7 @@ void Checker::arrive(Warp& w, Mask mask, SyncKey key) {
     CtaClock& cta = clock_of(w);
     Sync& sync = syncs_[key];
     const auto& wgmma = cta.warp[w.index].wgmma;
+    cta.warp[w.index].stale = true;
     Foreign last;
     for (Mask m = mask; m; m &= m - 1) {
         const ThreadClock& t = cta.thread[w.thread(__builtin_ctz(m))];
@@ -80,6 +81,7 @@ void Checker::wait(Warp& w, Mask mask, SyncKey key) {
     if (it == syncs_.end() || it->second.done.empty()) return;
     CtaClock& cta = clock_of(w);
     const Released& done = it->second.done;
+    cta.warp[w.index].stale = true;
     // Lanes that knew the same before know the same now.
     const ThreadClock* last = nullptr;
     Known seen_before, fenced_before;
@@ -125,7 +127,8 @@ Released Checker::release(const CtaClock& cta, const ThreadClock& t, uint32_t th
     return released(cta, thread, snapshot(t, Scope::sys));
 }
 
-void Checker::acquire(CtaClock& cta, ThreadClock& t, uint32_t, const Released& from, bool own_only) {
+void Checker::acquire(CtaClock& cta, ThreadClock& t, uint32_t thread, const Released& from, bool own_only) {
+    touch(cta, thread);
     std::vector<Part> others;
     for (const Part& p : from) {
         if (p.cta == cta.cta) {
@@ -144,6 +147,7 @@ void Checker::synchronise(Warp& w, const Inst&, int lane, Region& region, uint64
     CtaClock& cta = clock_of(w);
     const uint32_t thread = w.thread(lane);
     ThreadClock& t = cta.thread[thread];
+    touch(cta, thread);
     auto& locations = shadow_of(region).locations;
     const bool narrow = how.scope == Scope::cta;
     if (how.read) {
@@ -183,6 +187,7 @@ void Checker::synchronise(Warp& w, const Inst&, int lane, Region& region, uint64
 void Checker::fence(Warp& w, Mask mask, Order, Scope scope) {
     const auto guard = lock();
     CtaClock& cta = clock_of(w);
+    cta.warp[w.index].stale = true;
     for (Mask m = mask; m; m &= m - 1) {
         const uint32_t thread = w.thread(__builtin_ctz(m));
         ThreadClock& t = cta.thread[thread];
@@ -199,6 +204,7 @@ void Checker::fence(Warp& w, Mask mask, Order, Scope scope) {
 void Checker::proxy_fence(Warp& w, const Inst&, Mask mask, Proxy) {
     const auto guard = lock();
     CtaClock& cta = clock_of(w);
+    cta.warp[w.index].stale = true;
     for (Mask m = mask; m; m &= m - 1) {
         ThreadClock& t = cta.thread[w.thread(__builtin_ctz(m))];
         t.fenced = t.seen;

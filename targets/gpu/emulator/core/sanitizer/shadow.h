@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -30,11 +31,13 @@ struct Reader {
     uint32_t pc = 0;
 };
 
-/// A word's (or a byte's) history. `read.who == kMany`: read.clock indexes RegionShadow::readers.
+/// A word's (or a byte's) history. `read.who`: 0 nobody; kMany: read.clock indexes RegionShadow::readers.
 struct Cell {
-    Epoch write, read;
+    Epoch write;
+    Reader read;
 };
 constexpr uint64_t kMany = ~uint64_t{0};
+constexpr size_t kMaxReaders = 96;  // of a word: warps of one CTA, and a few of others
 
 /// Clocks that a strong write or an atomic left at an address, for those who read it.
 struct Location {
@@ -63,12 +66,33 @@ public:
                 c = cell(word);
                 // A set of readers is not shared between cells.
                 if (c.read.who == kMany) {
-                    readers.push_back(readers[c.read.clock]);
-                    c.read.clock = static_cast<uint32_t>(readers.size() - 1);
+                    const uint32_t from = c.read.clock;
+                    c.read.clock = take_readers();
+                    readers[c.read.clock] = readers[from];
                 }
             }
         }
         return it->second.data();
+    }
+    bool any_split() const { return !split_.empty(); }
+    /// Nothing has happened yet: for the memory of a CTA that begins where one ended.
+    void reset() {
+        std::memset(static_cast<void*>(cells_.get()), 0, words * sizeof(Cell));
+        split_.clear();
+        locations.clear();
+        free_readers.clear();
+        for (uint32_t k = 0; k < readers.size(); ++k) free_readers.push_back(k);
+    }
+    /// An empty set of readers; sets keep their memory when they are given back.
+    uint32_t take_readers() {
+        if (free_readers.empty()) {
+            readers.emplace_back();
+            return static_cast<uint32_t>(readers.size() - 1);
+        }
+        const uint32_t index = free_readers.back();
+        free_readers.pop_back();
+        readers[index].clear();
+        return index;
     }
     std::vector<std::vector<Reader>> readers;
     std::vector<uint32_t> free_readers;
