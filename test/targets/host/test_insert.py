@@ -8,10 +8,10 @@ from host_kernels import run_kernel, tensor
 
 from accelc.core.context import make_context
 from accelc.mlir import ir
+from accelc.passes.kernel_module import entry, kernels, run_pipeline
 from accelc.targets.host.codegen.families import write_kernel
 from accelc.targets.host.codegen.reader import read
 from accelc.targets.host.cpu import cpu
-from accelc.passes.kernel_module import entry, kernels, run_pipeline
 
 F32 = np.dtype("f")
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accelc.core.llvm_literals import decimal_bits, down_convert
 from accelc.core.pass_ import PassContext
 from accelc.core.target import KernelCode
 from accelc.mlir import ir
 from accelc.targets.host.cpu import native
 from accelc.targets.host.emit import emit
 from accelc.targets.host.executor import HostKernelTable
-from accelc.core.llvm_literals import decimal_bits, down_convert
 from accelc.targets.host.passes import HostToLLVM
 
 # LLVM's name, MLIR's name, numpy's type, bits.
