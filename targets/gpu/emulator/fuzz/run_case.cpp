@@ -28,7 +28,7 @@ struct Buffer {
 class Case {
 public:
     Case(emu::Module& module, Random& random, Tally& tally) : module_(module), random_(random), tally_(tally) {
-        static constexpr uint64_t sizes[] = {1000, 8192, 16384, 32768};
+        static constexpr uint64_t sizes[] = {1000, 16384, 32768, 65536};
         for (auto& buffer : buffers_) {
             uint64_t size = random_.pick(sizes);
             buffer.bytes = std::make_unique<uint8_t[]>(size);
@@ -94,13 +94,18 @@ public:
     }
 
 private:
-    /// Bytes as kernels like them: small integers, floats near 1, or anything.
+    /// Bytes as kernels like them.
     void fill(uint8_t* bytes, uint64_t size) {
-        size_t style = random_.below(3);
+        // Offsets that lie within a buffer, indices, floats near 1, or anything.
+        size_t style = random_.below(6);
+        uint64_t unit = uint64_t{1} << random_.below(7);
         for (uint64_t at = 0; at + 4 <= size; at += 4) {
-            uint32_t value = style == 0   ? static_cast<uint32_t>(random_.below(64))
-                             : style == 1 ? 0x3F000000u + static_cast<uint32_t>(random_.below(1 << 24))
-                                          : static_cast<uint32_t>(random_.next());
+            uint64_t random = random_.next();
+            auto value = static_cast<uint32_t>(style < 2    ? random % (512 / unit) * unit
+                                               : style == 2 ? random % 16
+                                               : style == 3 ? 0
+                                               : style == 4 ? 0x3F000000u + random % (1 << 24)
+                                                            : random);
             std::memcpy(bytes + at, &value, 4);
         }
     }

@@ -81,7 +81,7 @@ void Parser::version() {
             expected("a version such as 8.5");
         }
     }
-    if (part[0] < 7 || part[0] > 9 || (part[0] == 9 && part[1] > 4)) {
+    if (part[0] < 7 || part[0] > 9 || part[1] > (part[0] == 9 ? 4 : 8)) {  // 7.8 and 8.8 were the last of theirs
         fail("PTX version " + printable(token_.text) + " is not supported, only 7.0 to 9.4");
     }
     module_->version_major = part[0];
