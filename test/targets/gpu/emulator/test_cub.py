@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from corpus import nvcc
-from corpus.cases import cub
+from corpus.cases import cub, cub_passes
 from corpus.harness import CASES, Bench, Case
 
-MINE = [case for case in CASES if case.run.__module__ == cub.__name__]
+MINE = [case for case in CASES if case.run.__module__ in (cub.__name__, cub_passes.__name__)]
 pytestmark = pytest.mark.skipif(nvcc.nvcc() is None, reason="nvcc is not on PATH, and CUB comes with it")
 
 

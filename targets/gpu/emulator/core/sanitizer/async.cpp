@@ -10,7 +10,11 @@ ThreadClock::Groups& Checker::groups_of(Warp& w, int lane, Queue queue, bool wri
     const uint32_t thread = w.thread(lane);
     if (queue == Queue::wgmma) {
         auto& g = cta.warp[w.index].wgmma;
-        if (!g.slot) g.slot = cta.add_agent(Agent::wgmma, w.index);
+        // A wgmma is one act of four warps: they share its agent, and who has waited for a group knows that it is over
+        // for all of them. (Producers are told by one thread of a warpgroup, as CUTLASS does it.)
+        auto& first = cta.warp[w.index & ~3u].wgmma;
+        if (!first.slot) first.slot = cta.add_agent(Agent::wgmma, w.index & ~3u);
+        g.slot = first.slot;
         return g;
     }
     ThreadClock& t = cta.thread[thread];
@@ -27,10 +31,13 @@ void Checker::async_access(Warp& w, const Inst& inst, int lane, Region& region, 
     a.proxy = queue == Queue::cp_async ? Proxy::generic : Proxy::async;
     a.in_flight = true;
     a.strong = atomic;
+    a.flags = atomic ? Epoch::strong : 0u;
+    a.base = base_of(w, region);
+    if (ended(a, region, offset)) return;
     a.reads_values = !write || atomic;
     CtaClock& cta = clock_of(w);
     if (queue == Queue::mbarrier) {
-        const auto [it, fresh] = cta.mbarrier_slots.try_emplace(key.part, 0);
+        const auto [it, fresh] = cta.mbarrier_slots.try_emplace({key.object, key.part}, 0);
         if (fresh) it->second = cta.add_agent(Agent::mbarrier, static_cast<uint32_t>(key.part + kSharedStart));
         Sync& sync = syncs_[key];
         const uint32_t clock = static_cast<uint32_t>(sync.phase) + 1;
@@ -45,7 +52,7 @@ void Checker::async_access(Warp& w, const Inst& inst, int lane, Region& region, 
         a.who = pack({cta.cta, g.slot});
         a.clock = g.committed + 1;
     }
-    check_bytes(a, region, shadow_of(region), offset, bytes);
+    check_run(a, region, shadow_of(region), offset, bytes);
 }
 
 void Checker::async_commit(Warp& w, Mask mask, Queue queue) {

@@ -14,6 +14,7 @@ void Checker::begin(Cta& cta) {
     const auto guard = lock();
     auto clock = std::make_unique<CtaClock>();
     clock->cta = cta.index;
+    clock->cluster = cta.cluster->index;
     clock->threads = clock->next_slot = cta.threads;
     clock->thread.resize(cta.threads);
     clock->warp.resize(cta.warps.size());
@@ -43,6 +44,7 @@ RegionShadow& Checker::shadow_of(Region& region) {
     auto* shadow = static_cast<RegionShadow*>(region.shadow.get());
     if (!shadow || shadow->launch != number_) {
         region.shadow = std::make_shared<RegionShadow>(number_, region.bytes);
+        run_ = {};
         shadow = static_cast<RegionShadow*>(region.shadow.get());
     }
     return *shadow;
@@ -57,7 +59,7 @@ Checker::Act Checker::act(Warp& w, const Inst& inst, int lane, const Access& acc
     become(a, lane);
     a.write = access.write;
     a.strong = access.order != Order::weak || access.atomic;
-    a.narrow = a.strong && access.scope == Scope::cta;
+    a.flags = !a.strong ? 0 : Epoch::strong | (access.scope == Scope::cta ? Epoch::narrow : access.scope == Scope::cluster ? Epoch::narrow | Epoch::cluster : 0u);
     a.reads_values = access.read;
     a.proxy = access.proxy;
     a.in_flight = false;
@@ -110,7 +112,12 @@ std::string Checker::line_of(uint32_t pc) const {
     const Program& p = *launch_.program;
     if (pc >= p.origins.size()) return "an unknown line";
     const Origin& o = p.origins[pc];
-    return "line " + std::to_string(o.line) + " (" + p.opcodes[o.opcode] + ")";
+    std::string text = "PTX line " + std::to_string(o.line) + " (" + p.opcodes[o.opcode];
+    if (o.file_line && o.file < p.files.size() && !p.files[o.file].empty()) {
+        const std::string& file = p.files[o.file];
+        text += ", " + file.substr(file.find_last_of('/') + 1) + ":" + std::to_string(o.file_line);
+    }
+    return text + ")";
 }
 
 std::string Checker::describe(uint64_t who) const {
@@ -130,9 +137,11 @@ std::string Checker::describe(uint64_t who) const {
     if (it != ctas_.end() && actor.slot - threads < it->second->agents.size()) {
         const auto& [kind, whose] = it->second->agents[actor.slot - threads];
         if (kind == Agent::wgmma) {
-            text = "a wgmma of warp " + std::to_string(whose);
+            text = "a wgmma of warps " + std::to_string(whose) + " to " + std::to_string(whose + 3);
         } else if (kind == Agent::mbarrier) {
-            text = "a bulk copy that completes on the mbarrier at " + std::to_string(whose);
+            char address[16];
+            std::snprintf(address, sizeof address, "0x%x", whose);
+            text = std::string("an asynchronous copy that completes on mbarrier ") + address + ", issued by a thread";
         } else {
             Launch::unravel(whose, launch_.options.block, thread);
             text = (kind == Agent::cp_async ? "a cp.async of thread " : "a bulk copy of thread ") + triple(thread);

@@ -46,7 +46,8 @@ __device__ void gemm(const CUtensorMap& a, const CUtensorMap& b, const CUtensorM
     if (threadIdx.x == 0) {
         for (int s = 0; s < Stages; ++s) {
             barrier_init(&full[s], 1);
-            barrier_init(&empty[s], 2 * 4 * Cluster);  // a lane of each consumer warp, for each CTA that reads
+            // One thread of each warpgroup tells each CTA of the cluster; without clusters a lane of each warp does.
+            barrier_init(&empty[s], Cluster > 1 ? 2 * Cluster : 2 * 4);
         }
         barrier_init_fence();
     }
@@ -95,7 +96,7 @@ __device__ void gemm(const CUtensorMap& a, const CUtensorMap& b, const CUtensorM
                 wgmma_commit();
                 wgmma_wait<0>();
                 if (Cluster > 1) {
-                    if (lane < Cluster) barrier_arrive_remote(&empty[ring.stage], lane);
+                    if (thread < Cluster) barrier_arrive_remote(&empty[ring.stage], thread);
                 } else if (lane == 0) {
                     barrier_arrive(&empty[ring.stage]);
                 }
