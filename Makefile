@@ -42,7 +42,7 @@ lit: $(VENV)/.stamp-test
 	$(BIN)/lit -sv -j $(JOBS) test
 
 pytest: $(VENV)/.stamp-test
-	$(BIN)/python -m pytest -q -n $(JOBS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
 
 bless: $(VENV)/.stamp-test
 	$(BIN)/python -m pytest -q -m golden --bless
