@@ -246,6 +246,8 @@ def _save(argument: _Argument) -> None:
     array = argument.array
     if array is None:
         array = argument.value.array(argument.options["dtype"], argument.options["shape"])
+    if array.dtype.isbuiltin != 1:  # bfloat16 and its kin: numpy's files know their bytes only
+        array = array.view(f"V{array.dtype.itemsize}")
     with atomic_write(argument.save) as f:
         np.save(f, array)
 

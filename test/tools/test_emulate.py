@@ -177,13 +177,13 @@ def test_counters_as_tables_and_json() -> None:
 
 
 def test_findings_are_told_and_give_one() -> None:
-    code, out, _ = emulate("race.ptx", "--sanitize")
+    code, out, _ = emulate("race.ptx", "--block", "64", "--sanitize")
     assert code == 1
     assert "race at k, PTX line 4" in out
     assert "k: 1 finding;" in out
-    (finding,) = json.loads(emulate("race.ptx", "--sanitize", "--json")[1])["findings"]
+    (finding,) = json.loads(emulate("race.ptx", "--block", "64", "--sanitize", "--json")[1])["findings"]
     assert (finding["kind"], finding["line"]) == ("race", 4)
-    assert emulate("race.ptx")[0] == 0
+    assert emulate("race.ptx", "--block", "64")[0] == 0
 
 
 def test_a_fault_is_told_without_the_sanitizer() -> None:
