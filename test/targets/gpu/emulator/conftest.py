@@ -1,6 +1,7 @@
 """Puts this folder's helpers on the path, and keeps files together whose last test asks what the others have run."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 WHOLE = {"test_barrier.py", "test_mbarrier.py", "test_warp_level.py"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `--dist loadgroup`, as `make test` has it."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """For `--dist loadgroup`, as `make test` has it. A wrapper, so that it comes before pytest-xdist's own hook."""
     for item in items:
         if item.path.name in WHOLE and item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    return (yield)
