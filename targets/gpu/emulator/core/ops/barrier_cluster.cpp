@@ -61,7 +61,7 @@ void arrive(Warp& w, const Inst& i, Mask mask) {
     w.cluster_came |= mask;
     w.cluster_owes |= mask;
     cluster.arrived += popc(mask);
-    if (w.sanitizer && !(i.n & is_relaxed)) w.sanitizer->arrive(w, mask, key_of(cluster));
+    if (w.sanitizer) w.sanitizer->arrive(w, mask, key_of(cluster), (i.n & is_relaxed) != 0);
     complete_if_all(cluster, *w.launch, w.worker);
 }
 

@@ -274,7 +274,7 @@ bool mbarrier_arrive(Warp& w, const Inst& i, int lane, Region& region, uint64_t 
     if (how & Arrive::drop) o.now.expected -= std::min(count, o.now.expected);
     if (w.sanitizer) {
         if (how & Arrive::copies_noinc) w.sanitizer->async_arrive(w, mask, o.key());
-        else if (!(how & Arrive::relaxed)) w.sanitizer->arrive(w, mask, o.key());
+        else w.sanitizer->arrive(w, mask, o.key(), (how & Arrive::relaxed) != 0);
         if ((how & Arrive::no_complete) && o.now.pending == 0 && o.now.tx == 0) {
             o.finding("an arrival with .noComplete ends the phase");
         }

@@ -104,7 +104,7 @@ void run_wait(Warp& w, const Inst& i, Mask mask) {
         return;
     }
     w.put_predicate(i.d, done, mask);
-    if (w.sanitizer && !(i.n & is_relaxed)) {
+    if (w.sanitizer) {
         for (Mask rest = done; rest;) {
             const SyncKey key = keys[std::countr_zero(rest)];
             Mask same = 0;
@@ -112,7 +112,7 @@ void run_wait(Warp& w, const Inst& i, Mask mask) {
                 const int l = std::countr_zero(m);
                 if (keys[l] == key) same |= Mask{1} << l;
             }
-            w.sanitizer->wait(w, same, key);
+            w.sanitizer->wait(w, same, key, (i.n & is_relaxed) != 0);
             rest &= ~same;
         }
     }

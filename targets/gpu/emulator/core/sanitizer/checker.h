@@ -35,9 +35,9 @@ public:
     void end(Cta&) override;
     void access(Warp&, const Inst&, Mask, const Resolved&, uint32_t bytes, const Access&) override;
     void access_one(Warp&, const Inst&, int lane, Region&, uint64_t offset, uint64_t bytes, const Access&) override;
-    void arrive(Warp&, Mask, SyncKey) override;
+    void arrive(Warp&, Mask, SyncKey, bool relaxed) override;
     void complete(SyncKey) override;
-    void wait(Warp&, Mask, SyncKey) override;
+    void wait(Warp&, Mask, SyncKey, bool relaxed) override;
     void forget(SyncKey) override;
     void fence(Warp&, Mask, Order, Scope) override;
     void proxy_fence(Warp&, const Inst&, Mask, Proxy) override;
@@ -62,10 +62,11 @@ private:
         uint32_t clock;
         bool write;
         bool strong;
-        bool narrow;       // strong, and of cta scope
+        uint32_t flags;    // of Epoch
         bool reads_values; // looks at what was written: unwritten bytes matter
         Proxy proxy;
         bool in_flight;    // the act itself ends later
+        uint64_t base = 0; // the address of the region's first byte, as the instruction sees it
         // The last actor asked about, and up to which clock it is known: accesses come in runs.
         uint64_t asked = 0;
         uint32_t known = 0, fenced = 0;
@@ -81,10 +82,19 @@ private:
     void ask(Act&, uint64_t who) const;
     bool knows(Act& a, const Epoch& e) const;
     void check_bytes(Act&, Region&, RegionShadow&, uint64_t offset, uint64_t bytes);
+    void check_run(Act&, Region&, RegionShadow&, uint64_t offset, uint64_t bytes);
     void check_cell(Act&, Region&, RegionShadow&, Cell&, uint64_t offset, uint32_t bytes);
     void check_written(Act&, Region&, uint64_t offset, uint64_t bytes);
     void mark_written(Region&, uint64_t offset, uint64_t bytes);
     void note_read(Act&, RegionShadow&, Cell&);
+    void note_write(Act&, RegionShadow&, Cell&);
+    void add(Act&, std::vector<Reader>&, const Reader& now) const;
+    static Reader entry(const Act&);
+    bool coherent(const Act&, uint64_t who, uint32_t pc) const;
+    bool check_order(Act&, Region&, uint64_t offset, uint32_t bytes, const Reader& earlier, bool earlier_write);
+    bool is_generic(const Act&, uint64_t who) const;
+    static uint64_t base_of(const Warp&, const Region&);
+    bool ended(Act&, const Region&, uint64_t offset) const;
     bool knows_reader(Act&, const Reader&) const;
     static void make_classes(Warp&, CtaClock&);
     bool access_quickly(Warp&, const Inst&, Mask, const Resolved&, uint32_t bytes, const Access&);
@@ -96,9 +106,11 @@ private:
     Released release(const CtaClock&, const ThreadClock&, uint32_t thread) const;
     static ThreadClock::Snapshot snapshot(const ThreadClock&, Scope);
     Released released(const CtaClock&, uint32_t thread, const ThreadClock::Snapshot&) const;
-    void acquire(CtaClock&, ThreadClock&, uint32_t thread, const Released&, bool own_only);
+    void acquire(CtaClock&, ThreadClock&, uint32_t thread, const Released&);
+    void arrive_relaxed(Warp&, Mask, SyncKey);
     ThreadClock::Groups& groups_of(Warp&, int lane, Queue, bool write);
 
+    std::string cure(const Act&, const Actor& earlier, bool write) const;
     std::string describe(uint64_t who) const;
     std::string where(const Region&, uint64_t offset) const;
     std::string line_of(uint32_t pc) const;
@@ -109,6 +121,18 @@ private:
     std::mutex mutex_;  // of everything, where several threads of the host run
     std::unordered_map<uint64_t, std::unique_ptr<CtaClock>> ctas_;
     std::unordered_map<SyncKey, Sync, SyncKeyHash> syncs_;
+    uint64_t found_ = 0;  // findings of accesses
+    /// What check_run made of the last word: the next one is likely to be the same case.
+    struct Run {
+        const RegionShadow* shadow = nullptr;
+        const ThreadClock* thread = nullptr;
+        uint64_t who = 0, generation = ~uint64_t{0};
+        uint32_t clock = 0;
+        bool write = false;
+        Proxy proxy = Proxy::generic;
+        Epoch written;
+        Reader before, after;
+    } run_;
 };
 
 }  // namespace emu

@@ -109,7 +109,7 @@ struct ThreadClock {
     };
     struct Relaxed {
         Snapshot fence;
-        Released pending;
+        Released pending, pending_cluster, pending_far;  // from the own CTA (and barriers); the cluster; others
     };
     std::unique_ptr<Relaxed> relaxed;  // of the few threads that fence or read strongly
     Relaxed& fences() {
@@ -141,13 +141,13 @@ struct WarpClock {
 };
 
 struct CtaClock {
-    uint64_t cta = 0;
+    uint64_t cta = 0, cluster = 0;
     uint32_t threads = 0;
     uint32_t next_slot = 0;                       // agents follow the threads
     std::vector<ThreadClock> thread;
     std::vector<WarpClock> warp;
     std::vector<std::pair<Agent, uint32_t>> agents;  // of slots from `threads` on: kind, thread or warp or mbarrier's address
-    std::map<uint64_t, uint32_t> mbarrier_slots;  // by offset in shared memory
+    std::map<std::pair<const void*, uint64_t>, uint32_t> mbarrier_slots;  // by the parts of its SyncKey
     // The last join, since warps come with the same halves one after the other.
     Known join_a, join_b, join_result;
 

@@ -33,8 +33,9 @@ void raise_own(Clocks& seen, Clocks& fenced, uint32_t thread, uint32_t clock, ui
 
 // ---- barriers ---------------------------------------------------------------------------------------------------------
 
-void Checker::arrive(Warp& w, Mask mask, SyncKey key) {
+void Checker::arrive(Warp& w, Mask mask, SyncKey key, bool relaxed) {
     const auto guard = lock();
+    if (relaxed) return arrive_relaxed(w, mask, key);
     CtaClock& cta = clock_of(w);
     Sync& sync = syncs_[key];
     const auto& wgmma = cta.warp[w.index].wgmma;
@@ -68,6 +69,21 @@ void Checker::arrive(Warp& w, Mask mask, SyncKey key) {
     }
 }
 
+/// A relaxed arrival releases what a fence before it did.
+void Checker::arrive_relaxed(Warp& w, Mask mask, SyncKey key) {
+    CtaClock& cta = clock_of(w);
+    for (Mask m = mask; m; m &= m - 1) {
+        const uint32_t thread = w.thread(__builtin_ctz(m));
+        const ThreadClock& t = cta.thread[thread];
+        if (!t.relaxed || !t.relaxed->fence.valid) continue;
+        for (const Part& p : released(cta, thread, t.relaxed->fence)) {
+            Sync::Gather& g = syncs_[key].of(p.cta);
+            raise(g.seen, p.seen);
+            raise(g.fenced, p.fenced);
+        }
+    }
+}
+
 void Checker::complete(SyncKey key) {
     const auto guard = lock();
     const auto it = syncs_.find(key);
@@ -75,11 +91,16 @@ void Checker::complete(SyncKey key) {
     it->second.complete();
 }
 
-void Checker::wait(Warp& w, Mask mask, SyncKey key) {
+void Checker::wait(Warp& w, Mask mask, SyncKey key, bool relaxed) {
     const auto guard = lock();
     const auto it = syncs_.find(key);
     if (it == syncs_.end() || it->second.done.empty()) return;
     CtaClock& cta = clock_of(w);
+    if (relaxed) {
+        // A fence behind it acquires.
+        for (Mask m = mask; m; m &= m - 1) join_into(cta.thread[w.thread(__builtin_ctz(m))].fences().pending, it->second.done);
+        return;
+    }
     const Released& done = it->second.done;
     cta.warp[w.index].stale = true;
     // Lanes that knew the same before know the same now.
@@ -95,14 +116,19 @@ void Checker::wait(Warp& w, Mask mask, SyncKey key) {
         }
         seen_before = t.seen;
         fenced_before = t.fenced;
-        acquire(cta, t, thread, done, false);
+        acquire(cta, t, thread, done);
         last = &t;
     }
 }
 
 void Checker::forget(SyncKey key) {
     const auto guard = lock();
-    syncs_.erase(key);
+    const auto it = syncs_.find(key);
+    if (it == syncs_.end()) return;
+    // Phases count on: what is in flight for the old object does not end with the new one's first phase.
+    it->second.gather.clear();
+    it->second.done.clear();
+    ++it->second.phase;
 }
 
 // ---- releases and acquires by memory ------------------------------------------------------------------------------------
@@ -127,14 +153,14 @@ Released Checker::release(const CtaClock& cta, const ThreadClock& t, uint32_t th
     return released(cta, thread, snapshot(t, Scope::sys));
 }
 
-void Checker::acquire(CtaClock& cta, ThreadClock& t, uint32_t thread, const Released& from, bool own_only) {
+void Checker::acquire(CtaClock& cta, ThreadClock& t, uint32_t thread, const Released& from) {
     touch(cta, thread);
     std::vector<Part> others;
     for (const Part& p : from) {
         if (p.cta == cta.cta) {
             t.seen = cta.joined(t.seen, p.seen);
             t.fenced = join(t.fenced, p.fenced);
-        } else if (!own_only) {
+        } else {
             others.push_back(p);
         }
     }
@@ -142,49 +168,58 @@ void Checker::acquire(CtaClock& cta, ThreadClock& t, uint32_t thread, const Rele
     t.foreign = join(t.foreign, Foreign::make(std::move(others)));
 }
 
-/// A strong access of a lane: what it releases at the address, or acquires there.
+/// A strong access of a lane: what it releases at the address, or acquires there. They must be in each other's scope.
 void Checker::synchronise(Warp& w, const Inst&, int lane, Region& region, uint64_t offset, const Access& how) {
     CtaClock& cta = clock_of(w);
     const uint32_t thread = w.thread(lane);
     ThreadClock& t = cta.thread[thread];
     touch(cta, thread);
     auto& locations = shadow_of(region).locations;
-    const bool narrow = how.scope == Scope::cta;
+    const auto reach = [](Scope s) { return s == Scope::cta ? 1 : s == Scope::cluster ? 2 : 3; };
     if (how.read) {
         const auto it = locations.find(offset);
         if (it == locations.end()) return;
         const bool acquires = how.order == Order::acquire || how.order == Order::acq_rel || how.order == Order::sc;
-        auto take = [&](const Released& from) {
-            if (from.empty()) return;
-            if (acquires) acquire(cta, t, thread, from, narrow);
-            else join_into(t.fences().pending, from);
-        };
-        take(it->second.wide);
-        if (it->second.narrow_cta == cta.cta) take(it->second.narrow);
+        for (const Location::Release& from : it->second.releases) {
+            const int least = std::min(from.level, reach(how.scope));
+            const bool many = from.cta == Location::kMany;  // one of them may be near
+            if (!many && (least == 1 ? from.cta != cta.cta : least == 2 && from.cluster != cta.cluster)) continue;
+            if (acquires) {
+                acquire(cta, t, thread, from.clocks);
+            } else {
+                // A fence behind it acquires, as far as both reach.
+                auto& relaxed = t.fences();
+                join_into(from.cta == cta.cta || many ? relaxed.pending : from.cluster == cta.cluster ? relaxed.pending_cluster : relaxed.pending_far, from.clocks);
+            }
+        }
         return;
     }
     const bool releases = how.order == Order::release || how.order == Order::acq_rel || how.order == Order::sc;
     const bool fenced = t.relaxed && t.relaxed->fence.valid;
+    const uint64_t who = pack({cta.cta, thread});
+    const auto old = locations.find(offset);
     if (!releases && !fenced) {
-        // A relaxed store ends what was released here before; a read-modify-write carries it on.
-        if (!how.atomic) locations.erase(offset);
+        // Another thread's relaxed store ends what was released here before; a read-modify-write carries it on.
+        if (!how.atomic && old != locations.end() && old->second.who != who) locations.erase(old);
         return;
     }
+    int level = reach(how.scope);
+    if (!releases) level = std::min(level, reach(t.relaxed->fence.scope));
     const Released now = releases ? release(cta, t, thread) : released(cta, thread, t.relaxed->fence);
-    const bool only_cta = narrow || (!releases && t.relaxed->fence.scope == Scope::cta);
     Location& location = locations[offset];
-    if (!how.atomic) location = {};
-    if (only_cta) {
-        if (location.narrow_cta != cta.cta) location.narrow.clear();
-        location.narrow_cta = cta.cta;
-        join_into(location.narrow, now);
-    } else {
-        join_into(location.wide, now);
-    }
+    if (!how.atomic && location.who != who) location.releases.clear();
+    location.who = who;
     if (releases) ++t.clock;
+    for (Location::Release& r : location.releases) {
+        if (r.level != level || (r.cta != cta.cta && level != 3)) continue;
+        join_into(r.clocks, now);
+        if (r.cta != cta.cta) r.cta = Location::kMany;
+        return;
+    }
+    location.releases.push_back({level, cta.cta, cta.cluster, now});
 }
 
-void Checker::fence(Warp& w, Mask mask, Order, Scope scope) {
+void Checker::fence(Warp& w, Mask mask, Order order, Scope scope) {
     const auto guard = lock();
     CtaClock& cta = clock_of(w);
     cta.warp[w.index].stale = true;
@@ -192,11 +227,17 @@ void Checker::fence(Warp& w, Mask mask, Order, Scope scope) {
         const uint32_t thread = w.thread(__builtin_ctz(m));
         ThreadClock& t = cta.thread[thread];
         auto& relaxed = t.fences();
-        if (!relaxed.pending.empty()) {
-            acquire(cta, t, thread, relaxed.pending, scope == Scope::cta);
-            relaxed.pending.clear();
+        if (order != Order::release) {
+            const auto take = [&](Released& from) {
+                if (from.empty()) return;
+                acquire(cta, t, thread, from);
+                from.clear();
+            };
+            take(relaxed.pending);
+            if (scope != Scope::cta) take(relaxed.pending_cluster);
+            if (scope == Scope::gpu || scope == Scope::sys) take(relaxed.pending_far);
         }
-        relaxed.fence = snapshot(t, scope);
+        if (order != Order::acquire) relaxed.fence = snapshot(t, scope);
         ++t.clock;
     }
 }

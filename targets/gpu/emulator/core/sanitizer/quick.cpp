@@ -3,11 +3,17 @@
 // looks like a finding, goes the way of access.cpp.
 #include <algorithm>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #include "sanitizer/checker.h"
 
 namespace emu {
 
 namespace {
+
+constexpr size_t kMaxStrangers = 4;  // readers of other CTAs that a word keeps: inputs are read by all of them
 
 /// What some lanes, which are one class, do to words.
 struct Group {
@@ -64,7 +70,8 @@ struct Group {
     bool read(RegionShadow& shadow, Cell& cell, Mask mask) const {
         if (!write_is_known(cell.write, mask)) return false;
         Reader& r = cell.read;
-        if (r.who == warp_base && r.clock == lanes.clock) {
+        if (r.who == kShared) return false;
+        if (r.who == warp_base && r.clock == lanes.clock && level(r.pc) == level(pc)) {
             r.mask |= mask;
             r.pc = pc;
             return true;
@@ -83,10 +90,16 @@ struct Group {
             return true;
         }
         auto& readers = shadow.readers[r.clock];
+        size_t strangers = 0, first_stranger = 0;
         for (size_t k = readers.size(); k-- > 0;) {
             Reader& one = readers[k];
-            if (one.who != warp_base) continue;
-            if (one.clock == lanes.clock) {
+            if (one.who != warp_base) {
+                if (one.who - cta_base < kMaxSlots) continue;
+                ++strangers;
+                first_stranger = k;
+                continue;
+            }
+            if (one.clock == lanes.clock && level(one.pc) == level(pc)) {
                 one.mask |= mask;
                 one.pc = pc;
                 return true;
@@ -96,8 +109,9 @@ struct Group {
                 return true;
             }
         }
+        if (lanes.foreign) return false;
+        if (strangers >= kMaxStrangers) readers.erase(readers.begin() + static_cast<ptrdiff_t>(first_stranger));
         if (readers.size() >= kMaxReaders / 4) {
-            if (lanes.foreign) return false;
             std::erase_if(readers, [&](const Reader& one) { return reader_is_known(one, mask); });
             if (readers.size() >= kMaxReaders) readers.erase(readers.begin());
         }
@@ -110,6 +124,15 @@ struct Group {
         if (!write_is_known(cell.write, mask)) return false;
         Reader& r = cell.read;
         const Mask own = (mask & (mask - 1)) == 0 ? mask : 0;
+        if (strong) {
+            // It takes the place only of what it knows, and what reaches no further; see Checker::note_write.
+            if (r.who || !own) return false;
+            const uint64_t slot = cell.write.who - cta_base;
+            if (cell.write.who && (level(cell.write.pc) < level(pc) || slot >= kMaxSlots ||
+                                   (clock_at(slot) < cell.write.clock && cell.write.who != warp_base + static_cast<uint64_t>(last)))) {
+                return false;
+            }
+        }
         auto fine = [&](const Reader& one) { return (strong && (one.pc & Epoch::strong)) || reader_is_known(one, own); };
         if (r.who == kMany) {
             const auto& readers = shadow.readers[r.clock];
@@ -126,10 +149,18 @@ struct Group {
 
 /// The lanes of `mask` whose offset is that of `lane`.
 Mask same_offset(const uint32_t* offset, int lane, Mask mask) {
+#if defined(__AVX512F__)
+    // The loop below would take 20 instructions here, and this is called for every word.
+    const __m512i wanted = _mm512_set1_epi32(static_cast<int>(offset[lane]));
+    const Mask low = _mm512_cmpeq_epi32_mask(_mm512_load_si512(offset), wanted);
+    const Mask high = _mm512_cmpeq_epi32_mask(_mm512_load_si512(offset + 16), wanted);
+    return (low | high << 16) & mask;
+#else
     const uint32_t wanted = offset[lane];
     Mask same = 0;
     for (int l = 0; l < kLanes; ++l) same |= static_cast<Mask>(offset[l] == wanted) << l;
     return same & mask;
+#endif
 }
 
 /// A bit for each of `bytes` (at most 32) bytes from `offset`, a multiple of 4, as far as they are written.
@@ -181,13 +212,14 @@ bool Checker::access_quickly(Warp& w, const Inst& inst, Mask mask, const Resolve
     Region* region = r.uniform;
     if (!region) return false;
     if (region->space == Space::local || region->space == Space::param) return true;
+    if (region->cta && region->cta != w.cta && !region->cta->live_threads()) return false;
     if (bytes % 4 || bytes > 32 || how.proxy != Proxy::generic || region->bytes >> 32 || region->bytes % 4) return false;
     if (region->begin & (bytes - 1)) return false;
     // Strong accesses are quick where there is nothing to synchronise.
     const bool strong = how.order != Order::weak || how.atomic;
     if (strong && (!how.atomic || how.order != Order::relaxed)) return false;
     RegionShadow& shadow = shadow_of(*region);
-    if (shadow.any_split() || (strong && !shadow.locations.empty())) return false;
+    if (strong && !shadow.locations.empty()) return false;
     CtaClock& cta = clock_of(w);
     WarpClock& warp = cta.warp[w.index];
     if (warp.stale) make_classes(w, cta);
@@ -204,8 +236,9 @@ bool Checker::access_quickly(Warp& w, const Inst& inst, Mask mask, const Resolve
         if (!region->written) region->written = std::make_shared<std::vector<uint8_t>>((region->bytes + 7) / 8, 0);
         written = region->written->data();
     }
-    const bool narrow = strong && how.scope == Scope::cta;
-    const uint32_t pc = inst.pc | (strong ? Epoch::strong : 0u) | (narrow ? Epoch::narrow : 0u);
+    const bool narrow = strong && (how.scope == Scope::cta || how.scope == Scope::cluster);
+    const uint32_t pc = inst.pc | (strong ? Epoch::strong : 0u) | (narrow ? Epoch::narrow : 0u) |
+                        (narrow && how.scope == Scope::cluster ? Epoch::cluster : 0u);
     const uint64_t cta_base = pack({cta.cta, 0});
     const bool together = !how.write || how.atomic;
     for (uint32_t k = 0; k < warp.class_count; ++k) {
@@ -229,6 +262,7 @@ bool Checker::access_quickly(Warp& w, const Inst& inst, Mask mask, const Resolve
             }
             for (Mask m = same; m; m &= m - 1) {
                 Act a = act(w, inst, __builtin_ctz(m), how);
+                a.base = r.address[a.lane] - at;
                 check_bytes(a, *region, shadow, at, bytes);
             }
         }

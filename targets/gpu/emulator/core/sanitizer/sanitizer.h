@@ -37,12 +37,13 @@ public:
     /// One contiguous access on behalf of a lane (ldmatrix rows, bulk copies' synchronous reads, mbarrier words, ...).
     virtual void access_one(Warp&, const Inst&, int lane, Region&, uint64_t offset, uint64_t bytes, const Access&) = 0;
 
-    /// Lanes arrive: what they did so far is released to the current phase of `key`.
-    virtual void arrive(Warp&, Mask, SyncKey key) = 0;
+    /// Lanes arrive: what they did so far is released to the current phase of `key`; `relaxed`: what they did before
+    /// their last fence.
+    virtual void arrive(Warp&, Mask, SyncKey key, bool relaxed = false) = 0;
     /// The current phase of `key` is complete: a new one begins.
     virtual void complete(SyncKey key) = 0;
-    /// Lanes have seen the last complete phase of `key`.
-    virtual void wait(Warp&, Mask, SyncKey key) = 0;
+    /// Lanes have seen the last complete phase of `key`; `relaxed`: their next fence acquires it.
+    virtual void wait(Warp&, Mask, SyncKey key, bool relaxed = false) = 0;
     /// `key` names a new object from here on (mbarrier.init, inval).
     virtual void forget(SyncKey key) = 0;
 
