@@ -7,6 +7,7 @@ namespace emu::ptx {
 namespace {
 
 constexpr size_t deepest_block = 64;
+constexpr uint64_t largest_parameters = 32764;  // of a kernel, bytes, since PTX 8.1
 
 bool same_shape(const std::vector<ast::Variable>& one, const std::vector<ast::Variable>& other) {
     return std::equal(one.begin(), one.end(), other.begin(), other.end(), [](auto& a, auto& b) {
@@ -39,6 +40,15 @@ void Parser::function(Linkage linkage) {
             if (function.entry && parameter.space == Space::reg) {
                 throw PtxError(parameter.line, "the parameters of a kernel are .param, not .reg");
             }
+        }
+    }
+    if (function.entry) {
+        uint64_t bytes = 0;
+        for (auto& parameter : function.parameters) {
+            bytes = (bytes + parameter.align - 1) / parameter.align * parameter.align + parameter.bytes;
+            if (bytes <= largest_parameters) continue;
+            throw PtxError(parameter.line, "the parameters of the kernel '" + printable(text) + "' take more than " +
+                                               std::to_string(largest_parameters) + " bytes");
         }
     }
     function_directives(function);

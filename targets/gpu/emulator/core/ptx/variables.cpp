@@ -23,6 +23,7 @@ static_assert(std::size(types) == static_cast<size_t>(Type::surfref) + 1);
 
 constexpr uint64_t largest = uint64_t{1} << 40;          // bytes of a variable
 constexpr uint64_t most_registers = uint64_t{1} << 20;   // of a module
+constexpr uint64_t largest_parameter = uint64_t{1} << 20; // bytes; kernels' are bounded together, too
 constexpr uint64_t largest_alignment = uint64_t{1} << 18;
 
 bool is_opaque(Type type) { return type == Type::texref || type == Type::samplerref || type == Type::surfref; }
@@ -187,6 +188,9 @@ void Parser::declarator(ast::Variable& variable, bool parameter) {
     uint64_t unit = uint64_t{variable.vector} * type_bytes(variable.type);
     if (unit && variable.count > largest / unit) fail("an array of more than 2^40 bytes");
     variable.bytes = variable.count * unit;
+    if (variable.space == Space::param && variable.bytes > largest_parameter) {
+        fail("the parameter '" + printable(variable.name) + "' takes more than " + std::to_string(largest_parameter) + " bytes");
+    }
 }
 
 /// (.param .b32 a, .param .align 8 .b8 b[24], ...), from its opening parenthesis; without `names` they do not count.
