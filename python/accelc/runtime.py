@@ -15,7 +15,7 @@ import numpy as np
 
 from accelc.core.compiled import CompiledModel
 from accelc.core.diagnostics import UnsupportedError, UsageError
-from accelc.core.plan import DTYPES, TensorSpec
+from accelc.core.plan import TensorSpec, check_inputs, describe_specs
 from accelc.core.target import Executor, ExecutorFactory, HostKernels, find_entry
 
 Array = np.ndarray[Any, Any]
@@ -65,18 +65,14 @@ class Executable:
             parts = [f"missing: {', '.join(missing)}"] if missing else []
             parts += [f"unknown: {', '.join(unknown)}"] if unknown else []
             raise UsageError(
-                f"the inputs do not fit the model ({'; '.join(parts)})", notes=(f"it takes: {describe(self.inputs)}",)
+                f"the inputs do not fit the model ({'; '.join(parts)})",
+                notes=(f"it takes: {describe_specs(self.inputs)}",),
             )
         results = self._run([inputs[n] for n in names])
         return {spec.name: array for spec, array in zip(self.outputs, results, strict=True)}
 
     def __call__(self, *arrays: Any) -> Any:
         """Runs the model on arrays in the order of its inputs."""
-        if len(arrays) != len(self.inputs):
-            raise UsageError(
-                f"the model takes {len(self.inputs)} inputs, not {len(arrays)}",
-                notes=(f"it takes: {describe(self.inputs)}",),
-            )
         results = self._run(arrays)
         return results[0] if len(results) == 1 else tuple(results)
 
@@ -87,7 +83,7 @@ class Executable:
         save_model(path, self.model)
 
     def _run(self, arrays: Sequence[Any]) -> list[Array]:
-        checked = [_check(spec, array) for spec, array in zip(self.inputs, arrays, strict=True)]
+        checked = check_inputs(self.inputs, arrays)  # before loading: what does not fit is told at once
         try:
             return self._load().run(checked)
         except MemoryError as error:
@@ -124,22 +120,6 @@ class Executable:
             return None
         table: HostKernels = importlib.import_module("accelc.targets.host.executor").HostKernelTable(placed)
         return table
-
-
-def describe(specs: Sequence[TensorSpec]) -> str:
-    """Specs as a person reads them: ``x f32[1, 3], ids si64[1]``."""
-    return ", ".join(f"{s.name} {s.dtype}{list(s.shape)}" for s in specs) or "none"
-
-
-def _check(spec: TensorSpec, value: Any) -> Array:
-    array = np.asarray(value)
-    wanted = DTYPES[spec.dtype]
-    if array.dtype != wanted:
-        raise UsageError(f"input '{spec.name}' must be {wanted}, not {array.dtype}")
-    if array.shape != spec.shape:
-        raise UsageError(f"input '{spec.name}' must have shape {list(spec.shape)}, not {list(array.shape)}")
-    # Not np.ascontiguousarray alone: it gives arrays of rank 0 a dimension.
-    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 
 def load(path: str | Path, *, threads: int = 1, **executor_options: Any) -> Executable:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from accelc.core.diagnostics import ArtifactError, UnsupportedError, UsageError
-from accelc.core.plan import DTYPES, Buffer, Copy, Launch, Plan
+from accelc.core.diagnostics import ArtifactError, UnsupportedError
+from accelc.core.plan import DTYPES, Buffer, Copy, Launch, Plan, check_inputs, find_constant
 from accelc.core.target import HostKernels, KernelCode
 from accelc.targets.gpu.emulator import Emulator, FindingsError
 
@@ -57,7 +57,7 @@ class EmulatedExecutor:
             for name, emulator in self._emulators.items()
         }
         self._arena = np.zeros(plan.arena_bytes, np.uint8)
-        self._constants = {b.ref: _constant(b, constants) for b in plan.buffers if b.kind == "constant"}
+        self._constants = {b.ref: find_constant(b, constants) for b in plan.buffers if b.kind == "constant"}
 
     def run(self, inputs: Sequence[Any]) -> list[Any]:
         """Runs the model on arrays in the order of the plan's inputs; returns fresh arrays.
@@ -66,7 +66,7 @@ class EmulatedExecutor:
         does what it must not.
         """
         started = time.perf_counter()
-        given = self._check(inputs)
+        given = check_inputs(self.plan.inputs, inputs)
         outputs = [np.zeros(spec.shape, DTYPES[spec.dtype]) for spec in self.plan.outputs]
         arrays = [self._array(b, given, outputs) for b in self.plan.buffers]
         rows = []
@@ -112,21 +112,6 @@ class EmulatedExecutor:
             "thread_instructions": lanes,
         }
 
-    def _check(self, inputs: Sequence[Any]) -> list[Array]:
-        specs = self.plan.inputs
-        if len(inputs) != len(specs):
-            raise UsageError(f"the model takes {len(specs)} inputs, not {len(inputs)}")
-        arrays = []
-        for spec, value in zip(specs, inputs, strict=True):
-            array = np.asarray(value)
-            if array.shape != spec.shape or array.dtype != DTYPES[spec.dtype]:
-                raise UsageError(
-                    f"input '{spec.name}' is {array.dtype}{list(array.shape)}; the model takes "
-                    f"{DTYPES[spec.dtype]}{list(spec.shape)}"
-                )
-            arrays.append(np.ascontiguousarray(array))
-        return arrays
-
     def _array(self, buffer: Buffer, inputs: Sequence[Array], outputs: Sequence[Array]) -> Array:
         dtype = DTYPES[buffer.dtype]
         if buffer.kind == "arena":
@@ -134,18 +119,6 @@ class EmulatedExecutor:
         if buffer.kind == "constant":
             return self._constants[buffer.ref].reshape(buffer.shape)
         return (inputs if buffer.kind == "input" else outputs)[buffer.index].reshape(buffer.shape)
-
-
-def _constant(buffer: Buffer, constants: Mapping[str, Any]) -> Array:
-    if buffer.ref not in constants:
-        raise ArtifactError(f"the plan names the constant '{buffer.ref}', which the artifact does not hold")
-    array = np.ascontiguousarray(constants[buffer.ref])
-    if array.nbytes != buffer.nbytes:
-        raise ArtifactError(
-            f"constant '{buffer.ref}' is {array.dtype}{list(array.shape)}; the plan expects "
-            f"{buffer.dtype}{list(buffer.shape)}"
-        )
-    return array
 
 
 def make_executor(

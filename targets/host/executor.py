@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from accelc.core.diagnostics import ArtifactError, UsageError
-from accelc.core.plan import DTYPES, Buffer, Copy, Launch, Plan
+from accelc.core.plan import DTYPES, Buffer, Copy, Launch, Plan, check_inputs, find_constant
 from accelc.core.target import HostKernels, KernelCode
 from accelc.targets.host._host import Program
 from accelc.targets.host.loader import LoadedCode
@@ -62,14 +62,7 @@ class HostExecutor:
             self._program.bind(index, self._arena.ctypes.data + buffer.offset)
         if buffer.kind != "constant":
             return None
-        if buffer.ref not in constants:
-            raise ArtifactError(f"the plan names the constant '{buffer.ref}', which the artifact does not hold")
-        array = np.ascontiguousarray(constants[buffer.ref])
-        if array.nbytes != buffer.nbytes:
-            raise ArtifactError(
-                f"constant '{buffer.ref}' is {array.dtype}{list(array.shape)}; the plan expects "
-                f"{buffer.dtype}{list(buffer.shape)}"
-            )
+        array = find_constant(buffer, constants)
         self._program.bind(index, array.ctypes.data)
         return array
 
@@ -94,7 +87,7 @@ class HostExecutor:
         return self._run(inputs, timed=True)
 
     def _run(self, inputs: Sequence[Any], *, timed: bool) -> list[Any]:
-        arrays = self._check(inputs)
+        arrays = check_inputs(self.plan.inputs, inputs)
         outputs = [np.empty(spec.shape, DTYPES[spec.dtype]) for spec in self.plan.outputs]
         for buffer, index in self._of_kind["input"]:
             self._program.bind(buffer, arrays[index].ctypes.data)
@@ -108,21 +101,6 @@ class HostExecutor:
             self._program.run()
         self.last_run["run_s"] = time.perf_counter() - start
         return list(outputs)
-
-    def _check(self, inputs: Sequence[Any]) -> list[Array]:
-        specs = self.plan.inputs
-        if len(inputs) != len(specs):
-            raise UsageError(f"the model takes {len(specs)} inputs, not {len(inputs)}")
-        arrays = []
-        for spec, value in zip(specs, inputs, strict=True):
-            array = np.asarray(value)
-            if array.shape != spec.shape or array.dtype != DTYPES[spec.dtype]:
-                raise UsageError(
-                    f"input '{spec.name}' is {array.dtype}{list(array.shape)}; the model takes "
-                    f"{DTYPES[spec.dtype]}{list(spec.shape)}"
-                )
-            arrays.append(array if array.flags.c_contiguous else np.ascontiguousarray(array))
-        return arrays
 
 
 class HostKernelTable:

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from accelc.core.diagnostics import ArtifactError, UsageError
-from accelc.core.plan import DTYPES, Buffer, Copy, Launch, Plan
+from accelc.core.diagnostics import ArtifactError
+from accelc.core.plan import DTYPES, Buffer, Copy, Launch, Plan, check_inputs, find_constant
 from accelc.core.target import HostKernels, KernelCode
 from accelc.targets.sim_accel.config import SimConfig
 from accelc.targets.sim_accel.pricing import copy_cycles, host_cycles, host_energy
@@ -69,7 +69,7 @@ class SimExecutor:
         self._workspace = np.zeros(max(sizes, default=0) if self._functional else 0, np.uint8)
         self._workspace_bytes = max(sizes, default=0)
         refs = [b for b in plan.buffers if b.kind == "constant" and self._functional]
-        self._constants = {b.ref: _constant(b, constants) for b in refs}
+        self._constants = {b.ref: find_constant(b, constants) for b in refs}
         self._addresses = self._layout()
 
     # ---- memory ----
@@ -98,7 +98,7 @@ class SimExecutor:
     def run(self, inputs: Sequence[Any]) -> list[Any]:
         """Runs the model on arrays in the order of the plan's inputs; returns fresh arrays."""
         started = time.perf_counter()
-        arrays = self._check(inputs)
+        arrays = check_inputs(self.plan.inputs, inputs)
         outputs = [np.zeros(spec.shape, DTYPES[spec.dtype]) for spec in self.plan.outputs]
         rows = []
         for step in self.plan.steps:
@@ -115,21 +115,6 @@ class SimExecutor:
         """`last_run` of a run without data. Needs ``functional`` to be False."""
         self.run([np.zeros(spec.shape, DTYPES[spec.dtype]) for spec in self.plan.inputs])
         return self.last_run
-
-    def _check(self, inputs: Sequence[Any]) -> list[Array]:
-        if len(inputs) != len(self.plan.inputs):
-            raise UsageError(f"the model takes {len(self.plan.inputs)} inputs, not {len(inputs)}")
-        arrays = []
-        for spec, value in zip(self.plan.inputs, inputs, strict=True):
-            array = np.asarray(value)
-            if array.shape != spec.shape or array.dtype != DTYPES[spec.dtype]:
-                raise UsageError(
-                    f"input '{spec.name}' is {array.dtype}{list(array.shape)}; "
-                    f"the model takes {spec.dtype}{list(spec.shape)}"
-                )
-            # Not before: np.ascontiguousarray gives arrays of rank 0 a dimension.
-            arrays.append(array if array.flags.c_contiguous else np.ascontiguousarray(array))
-        return arrays
 
     def _launch(self, step: Launch, inputs: list[Array], outputs: list[Array]) -> dict[str, Any]:
         code = self._code[step.kernel]
@@ -205,18 +190,6 @@ def _storage(buffer: Buffer) -> Any:
     if buffer.kind == "arena":
         return "arena"
     return (buffer.kind, buffer.ref if buffer.kind == "constant" else buffer.index)
-
-
-def _constant(buffer: Buffer, constants: Mapping[str, Any]) -> Array:
-    if buffer.ref not in constants:
-        raise ArtifactError(f"the plan names the constant '{buffer.ref}', which the artifact does not hold")
-    array = np.ascontiguousarray(constants[buffer.ref])
-    if array.nbytes != buffer.nbytes:
-        raise ArtifactError(
-            f"constant '{buffer.ref}' is {array.dtype}{list(array.shape)}; "
-            f"the plan expects {buffer.dtype}{list(buffer.shape)}"
-        )
-    return array
 
 
 def peak_macs_per_cycle(config: SimConfig, number_format: str) -> float:

@@ -6,13 +6,16 @@ Nothing here needs MLIR.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import ml_dtypes  # registers bfloat16, float8 and the 4-bit types with numpy
 import numpy as np
 
-from accelc.core.diagnostics import ArtifactError
+from accelc.core.diagnostics import ArtifactError, UsageError
+
+Array = np.ndarray[Any, Any]
 
 BufferKind = Literal["arena", "constant", "input", "output"]
 
@@ -174,6 +177,50 @@ class Plan:
                 raise ArtifactError(f"plan step {i} names a buffer that does not exist")
             if isinstance(s, Copy) and self.buffers[s.source].nbytes != self.buffers[s.destination].nbytes:
                 raise ArtifactError(f"plan step {i} copies between buffers of different sizes")
+
+
+def check_inputs(specs: Sequence[TensorSpec], values: Sequence[Any]) -> list[Array]:
+    """``values`` as contiguous arrays, in the order of ``specs``; those that are so already are not copied.
+
+    Raises UsageError where their number, or a shape or element type, is not the specs'.
+    """
+    if len(values) != len(specs):
+        raise UsageError(
+            f"the model takes {len(specs)} inputs, not {len(values)}", notes=(f"it takes: {describe_specs(specs)}",)
+        )
+    return [_check_input(spec, value) for spec, value in zip(specs, values, strict=True)]
+
+
+def _check_input(spec: TensorSpec, value: Any) -> Array:
+    array = np.asarray(value)
+    wanted = DTYPES[spec.dtype]
+    if array.dtype != wanted:
+        raise UsageError(f"input '{spec.name}' must be {wanted}, not {array.dtype}")
+    if array.shape != spec.shape:
+        raise UsageError(f"input '{spec.name}' must have shape {list(spec.shape)}, not {list(array.shape)}")
+    # Not np.ascontiguousarray alone: it gives arrays of rank 0 a dimension.
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def find_constant(buffer: Buffer, constants: Mapping[str, Any]) -> Array:
+    """The contiguous array of a constant's buffer; a memory map stays one.
+
+    Raises ArtifactError where there is none, or it has another size than the plan says.
+    """
+    if buffer.ref not in constants:
+        raise ArtifactError(f"the plan names the constant '{buffer.ref}', which the artifact does not hold")
+    array = np.ascontiguousarray(constants[buffer.ref])
+    if array.nbytes != buffer.nbytes:
+        raise ArtifactError(
+            f"constant '{buffer.ref}' is {array.dtype}{list(array.shape)}; the plan expects "
+            f"{buffer.dtype}{list(buffer.shape)}"
+        )
+    return array
+
+
+def describe_specs(specs: Sequence[TensorSpec]) -> str:
+    """Specs as a person reads them: ``x f32[1, 3], ids si64[1]``."""
+    return ", ".join(f"{s.name} {s.dtype}{list(s.shape)}" for s in specs) or "none"
 
 
 def _shape(value: Any) -> tuple[int, ...]:
