@@ -1,5 +1,6 @@
 #include "decode/reach.h"
 
+#include <algorithm>
 #include <map>
 
 #include "ops/system.h"
@@ -18,6 +19,44 @@ void collect_names(const ast::Operand& o, std::set<std::string>& names) {
 const ast::Operand* callee_of(const ast::Instruction& i) {
     for (const auto& o : i.operands) if (o.kind == ast::Operand::reg) return &o;
     return nullptr;
+}
+
+/// Marks the functions that lie on a cycle of calls: strongly connected components, by Tarjan's algorithm without
+/// recursion, as the chain of calls may be as long as the text.
+void mark_cycles(Reach& reach) {
+    auto& functions = reach.functions;
+    std::vector<uint32_t> number(functions.size(), 0), low(functions.size(), 0), next(functions.size(), 0);
+    std::vector<bool> open(functions.size(), false);
+    std::vector<uint32_t> path, members;  // of the search; of components not complete
+    uint32_t count = 0;
+    auto enter = [&](uint32_t k) {
+        number[k] = low[k] = ++count;
+        open[k] = true;
+        path.push_back(k);
+        members.push_back(k);
+    };
+    for (uint32_t root = 0; root < functions.size(); ++root) {
+        if (!number[root]) enter(root);
+        while (!path.empty()) {
+            const uint32_t at = path.back();
+            if (next[at] < functions[at].calls.size()) {
+                const uint32_t callee = functions[at].calls[next[at]++];
+                if (callee == at) functions[at].recursive = true;
+                if (!number[callee]) enter(callee);
+                else if (open[callee]) low[at] = std::min(low[at], number[callee]);
+                continue;
+            }
+            path.pop_back();
+            if (!path.empty()) low[path.back()] = std::min(low[path.back()], low[at]);
+            if (low[at] != number[at]) continue;
+            const bool several = members.back() != at;
+            for (bool last = false; !last; members.pop_back()) {
+                last = members.back() == at;
+                open[members.back()] = false;
+                if (several) functions[members.back()].recursive = true;
+            }
+        }
+    }
 }
 
 }  // namespace
@@ -71,21 +110,12 @@ Reach find_reachable(const ast::Module& module, const Image& image, const ast::F
     }
     // Recursive: on a cycle of calls, or callable through a pointer while somebody does call through one.
     const size_t n = reach.functions.size();
+    mark_cycles(reach);
     for (uint32_t k = 0; k < n; ++k) {
         const ast::Function& f = *reach.functions[k].function;
         const int64_t symbol = image.function(f.name);
         if (indirect && !f.entry && (taken.count(f.name) || (symbol >= 0 && image.address_taken(static_cast<uint32_t>(symbol))))) {
             reach.functions[k].recursive = true;
-        }
-        std::vector<bool> seen(n, false);
-        std::vector<uint32_t> stack = reach.functions[k].calls;
-        while (!stack.empty()) {
-            const uint32_t at = stack.back();
-            stack.pop_back();
-            if (at == k) { reach.functions[k].recursive = true; break; }
-            if (seen[at]) continue;
-            seen[at] = true;
-            stack.insert(stack.end(), reach.functions[at].calls.begin(), reach.functions[at].calls.end());
         }
         reach.recursive = reach.recursive || reach.functions[k].recursive;
     }
