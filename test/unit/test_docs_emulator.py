@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import subprocess
@@ -93,6 +94,29 @@ def fixed(text: str, difference: str) -> str:
                 continue
         at += 1
     return "\n".join(lines)
+
+
+def compare(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "test/bench/emulator_gpu_compare.py"), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_comparison_with_a_gpu_runs_with_itself() -> None:
+    done = compare("--with-itself", "--elements", "256", r"^(dp4a|add\.f32|cvt\.rn\.f32|mma|sin)")
+    assert done.returncode == 0, done.stderr
+    rows = {line.split("|")[1].strip(): line.split("|")[-2].strip() for line in done.stdout.splitlines()[4:]}
+    assert rows == dict.fromkeys(("integer", "f32, IEEE", "conversions", "approximations", "matrices"), "0")
+
+
+def test_the_comparison_with_a_gpu_says_where_there_is_none() -> None:
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        done = compare()
+        assert (done.returncode, done.stdout) == (3, "")
+        assert "there is no CUDA driver here" in done.stderr
+    else:
+        pytest.skip("there is a CUDA driver")
 
 
 def test_the_readme_runs_the_emulator(tmp_path: Path) -> None:
