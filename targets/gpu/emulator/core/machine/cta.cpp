@@ -30,7 +30,8 @@ void start_warp(Warp& w, Cta& cta, Worker& worker, const uint8_t* constants, uin
     w.local.cta = &cta;
 }
 
-void start_lanes(Warp& w, uint32_t index) {
+/// `fresh`: the registers' memory is new; else what no instruction changes is there already.
+void start_lanes(Warp& w, uint32_t index, bool fresh) {
     const Cta& cta = *w.cta;
     const uint32_t* block = w.launch->options.block;
     w.index = index;
@@ -39,17 +40,18 @@ void start_lanes(Warp& w, uint32_t index) {
     w.threads = w.live = lanes == kLanes ? kAll : (Mask{1} << lanes) - 1;
     w.now.mask = w.live;
     w.now.pc = w.program->functions[0].first;
-    std::memset(w.base[0], 0, w.program->register_bytes);
-    auto* tid_x = w.out<uint32_t>(special_tid_x);
-    auto* tid_y = w.out<uint32_t>(special_tid_y);
-    auto* tid_z = w.out<uint32_t>(special_tid_z);
-    for (uint32_t l = 0; l < kLanes; ++l) {
-        const uint32_t t = w.thread0 + l;
-        tid_x[l] = t % block[0];
-        tid_y[l] = t / block[0] % block[1];
-        tid_z[l] = t / block[0] / block[1];
-        w.out<uint32_t>(special_laneid)[l] = l;
-        w.out<uint32_t>(special_shared)[l] = cta.rank << kRankShift;
+    static_assert(special_tid_x < special_laneid && special_laneid + 4 * kLanes <= special_sink);
+    std::memset(w.base[0], 0, special_tid_x);
+    std::memset(w.base[0] + special_sink, 0, w.program->register_bytes - special_sink);
+    for (uint32_t l = 0; l < kLanes; ++l) w.out<uint32_t>(special_shared)[l] = cta.rank << kRankShift;
+    if (fresh) {
+        for (uint32_t l = 0; l < kLanes; ++l) {
+            const uint32_t t = w.thread0 + l;
+            w.out<uint32_t>(special_tid_x)[l] = t % block[0];
+            w.out<uint32_t>(special_tid_y)[l] = t / block[0] % block[1];
+            w.out<uint32_t>(special_tid_z)[l] = t / block[0] / block[1];
+            w.out<uint32_t>(special_laneid)[l] = l;
+        }
     }
     if (w.local.bytes) std::memset(w.local.host, 0, w.local.bytes);
 }
@@ -113,7 +115,7 @@ void start_cluster(Cluster& cluster, Launch& launch, Worker& worker, const uint8
         for (uint32_t k = 0; k < warps; ++k) {
             start_warp(*cta.warps[k], cta, worker, constants, align64(cta.registers.data()) + static_cast<size_t>(k) * p.register_bytes,
                        align64(cta.local.data()) + k * local_lane * kLanes, local_lane);
-            start_lanes(*cta.warps[k], k);
+            start_lanes(*cta.warps[k], k, fresh);
         }
         if (launch.sanitizer) launch.sanitizer->begin(cta);
     }

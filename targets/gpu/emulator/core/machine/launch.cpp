@@ -15,6 +15,9 @@ namespace {
 
 constexpr uint64_t kTurn = 1u << 15;       // instructions of a warp, before the next warp
 constexpr uint64_t kSlice = 1u << 21;      // of a cluster, before the next cluster
+constexpr uint64_t kCountSteps = 1u << 12; // of a worker, before the others learn of them
+constexpr uint64_t kPollSteps = 1u << 14;  // of a worker, before it asks whether the user wants to stop
+constexpr uint32_t kPollSlices = 64;       // or so many slices, where all wait
 constexpr uint32_t kIdleRounds = 64;       // rounds in which all waited and some gave up, with nothing else happening
 
 // Limits of a multiprocessor of compute capability 9.0 (CUDA C++ Programming Guide, table of technical specifications).
@@ -86,7 +89,7 @@ public:
         while (!launch_.stop.load(std::memory_order_relaxed)) {
             if (resident_.empty() && !admit()) break;
             const State state = slice(resident_.front());
-            if (poll && poll(context)) {
+            if (poll && time_to_poll() && poll(context)) {
                 launch_.stop.store(true);
                 throw std::runtime_error("interrupted");
             }
@@ -118,10 +121,27 @@ private:
         return true;
     }
 
+    /// Short blocks are over before anybody could have wanted to interrupt them.
+    bool time_to_poll() {
+        if (worker_.steps - polled_ < kPollSteps && ++unpolled_ < kPollSlices) return false;
+        polled_ = worker_.steps;
+        unpolled_ = 0;
+        return true;
+    }
+
+    /// Steps that are left, as far as this worker knows.
+    uint64_t steps_left() const {
+        const uint64_t taken = total_ + (worker_.steps - counted_);
+        return launch_.options.max_steps - std::min(launch_.options.max_steps, taken);
+    }
+
     bool over_limit() {
+        // The workers' sum is in a cache line that all of them read: it is written now and then only.
         const uint64_t fresh = worker_.steps - counted_;
+        if (fresh < kCountSteps && steps_left()) return false;
         counted_ = worker_.steps;
-        if (launch_.steps.fetch_add(fresh) + fresh < launch_.options.max_steps) return false;
+        total_ = launch_.steps.fetch_add(fresh) + fresh;
+        if (total_ < launch_.options.max_steps) return false;
         Finding f;
         f.kind = Kind::step_limit;
         f.message = "the launch executed max_steps = " + std::to_string(launch_.options.max_steps) + " warp instructions without an end";
@@ -148,8 +168,7 @@ private:
             for (const auto& cta : cluster.ctas) {
                 for (const auto& warp : cta->warps) {
                     if (warp->done()) continue;
-                    const uint64_t left = launch_.options.max_steps - std::min(launch_.options.max_steps, launch_.steps.load(std::memory_order_relaxed));
-                    if (warp->run(std::min(kTurn, left))) {
+                    if (warp->run(std::min(kTurn, steps_left()))) {
                         ran = true;
                         spinning = spinning && warp->spinning;
                     }
@@ -208,7 +227,10 @@ private:
     Worker& worker_;
     uint64_t limit_;
     const uint8_t* constants_;
-    uint64_t counted_ = 0;
+    uint64_t counted_ = 0;  // steps that are in the launch's sum
+    uint64_t total_ = 0;    // that sum, when it was seen last
+    uint64_t polled_ = 0;
+    uint32_t unpolled_ = 0;
     std::deque<Resident> resident_;
     std::vector<std::unique_ptr<Cluster>> spare_;
 };

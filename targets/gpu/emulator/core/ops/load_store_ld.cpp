@@ -72,6 +72,13 @@ inline void fetch(const Flat& f, Mask mask, const uint64_t* address, M (*__restr
         }
     } else if (f.is_local()) {
         each_lane(mask, [&](int l) { lane(f.at(address, l), l); });
+    } else if (N > 1 && mask == kAll) {
+        // First together, each lane's elements at a time, then apart: the second step is vectors' work.
+        alignas(64) M together[kLanes * N];
+        for (int l = 0; l < kLanes; ++l) std::memcpy(together + l * N, f.straight(address, l), sizeof(M) * N);
+        for (int e = 0; e < N; ++e) {
+            for (int l = 0; l < kLanes; ++l) to[e][l] = together[l * N + e];
+        }
     } else {
         each_lane(mask, [&](int l) { lane(f.straight(address, l), l); });
     }
