@@ -39,7 +39,6 @@ class Arguments:
         self.bytes = bytearray(size)
         self.regions: list[Any] = []
         self._arrays: dict[tuple[int, int], Any] = {}
-        self._keep: list[Any] = []
 
     def fill(self, args: Sequence[Any]) -> None:
         """Packs all of `args`.
@@ -126,7 +125,6 @@ class Arguments:
             name = f"argument {index}"
             self._arrays[key] = self._core.Region(address, flat, name, bool(array.flags.writeable), True)
             self.regions.append(self._arrays[key])
-            self._keep.append(flat)
         return int(self._arrays[key].address)
 
     def _tensor_address(self, tensor_map: TensorMap, index: int) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+Key = TypeVar("Key", bound=Hashable)
 
 _COLUMNS = (
     "line",
@@ -75,7 +77,7 @@ class Counters:
     """Counters of one launch.
 
     Attributes:
-        rows: int64 [instructions, 13], by place in the program; columns are `columns`.
+        rows: uint64 [instructions, 13], by place in the program; columns are `columns`.
         barriers: phases of CTA and cluster barriers that completed.
         opcodes: names that the column opcode indexes ("ld.global.f32").
         files: source files that the column file indexes.
@@ -116,8 +118,8 @@ class Counters:
         """Of the whole launch."""
         return self._sum(slice(None))
 
-    def _group(self, keys: Iterable[Hashable]) -> dict[Hashable, Count]:
-        places: dict[Hashable, list[int]] = {}
+    def _group(self, keys: Iterable[Key]) -> dict[Key, Count]:
+        places: dict[Key, list[int]] = {}
         warps = self.column("warps")
         for k, key in enumerate(keys):
             if warps[k]:
@@ -131,11 +133,11 @@ class Counters:
 
     def by_opcode(self) -> dict[str, Count]:
         """By full instruction name ("fma.rn.f32"), those executed only, in the order of the program."""
-        return {str(k): v for k, v in self._group(self.opcodes[int(o)] for o in self.column("opcode")).items()}
+        return self._group(self.opcodes[int(o)] for o in self.column("opcode"))
 
     def by_line(self) -> dict[int, Count]:
         """By line of the PTX text, 1-based."""
-        return {int(str(k)): v for k, v in self._group(int(n) for n in self.column("line")).items()}
+        return self._group(int(n) for n in self.column("line"))
 
     def by_source(self) -> dict[str, Count]:
         """By "file:line" of the source that .loc names; "" for instructions without."""
@@ -143,13 +145,13 @@ class Counters:
             f"{self.files[int(f)]}:{int(n)}" if n and int(f) < len(self.files) else ""
             for f, n in zip(self.column("file"), self.column("file_line"), strict=True)
         )
-        return {str(k): v for k, v in self._group(names).items()}
+        return self._group(names)
 
     def by_space(self) -> dict[str, Count]:
         """Memory instructions by the space they name: global, shared, local, const, param, generic."""
         requests = self.column("requests")
         keys = (_SPACES[int(s)] if r else "" for s, r in zip(self.column("space"), requests, strict=True))
-        return {str(k): v for k, v in self._group(keys).items() if k}
+        return {k: v for k, v in self._group(keys).items() if k}
 
     def table(self, title: str = "", limit: int = 40) -> Table:
         """A table by opcode, the most executed first, with a last row of all."""

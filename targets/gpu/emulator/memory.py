@@ -19,20 +19,15 @@ class CoreModule(Protocol):
     def take_address(self, nbytes: int, /) -> int: ...
 
 
-class Region:
-    """Bytes [offset, offset + length) of a buffer, with bounds of their own. Passed to a launch it is its address.
+class Memory:
+    """Bytes of the device that the host copies in and out.
 
     Attributes: address (virtual), nbytes.
     """
 
-    def __init__(self, native: Any, memory: Bytes) -> None:
-        self._native = native
+    def __init__(self, address: int, memory: Bytes) -> None:
+        self.address = address
         self._memory = memory
-
-    @property
-    def address(self) -> int:
-        """The first byte's virtual address."""
-        return int(self._native.address)
 
     @property
     def nbytes(self) -> int:
@@ -41,7 +36,7 @@ class Region:
 
     def _span(self, nbytes: int, offset: int) -> slice:
         if offset < 0 or nbytes < 0 or offset + nbytes > self.nbytes:
-            raise LaunchError(f"bytes {offset} to {offset + nbytes} of a region of {self.nbytes}")
+            raise LaunchError(f"bytes {offset} to {offset + nbytes} of memory of {self.nbytes}")
         return slice(offset, offset + nbytes)
 
     def write(self, data: bytes | NDArray[Any], offset: int = 0) -> None:
@@ -56,10 +51,13 @@ class Region:
             else np.ascontiguousarray(data).reshape(-1).view(np.uint8)
         )
         self._memory[self._span(raw.nbytes, offset)] = raw
-        self._native.mark_written(offset, raw.nbytes)
 
     def read(self, nbytes: int | None = None, offset: int = 0) -> bytes:
-        """A copy of `nbytes` (default: the rest) from `offset` on."""
+        """A copy of `nbytes` (default: the rest) from `offset` on.
+
+        Raises:
+            LaunchError: they reach beyond its end.
+        """
         return self._memory[self._span(self.nbytes - offset if nbytes is None else nbytes, offset)].tobytes()
 
     def array(self, dtype: Any, shape: int | tuple[int, ...] = -1, offset: int = 0) -> NDArray[Any]:
@@ -69,6 +67,27 @@ class Region:
             shape = (self.nbytes - offset) // dt.itemsize
         count = int(np.prod(shape))
         return np.frombuffer(self.read(count * dt.itemsize, offset), dt).reshape(shape).copy()
+
+
+class Symbol(Memory):
+    """A variable of the module."""
+
+
+class Region(Memory):
+    """Bytes [offset, offset + length) of a buffer, with bounds of their own. Passed to a launch it is its address."""
+
+    def __init__(self, native: Any, memory: Bytes) -> None:
+        super().__init__(int(native.address), memory)
+        self._native = native
+
+    def write(self, data: bytes | NDArray[Any], offset: int = 0) -> None:
+        """Copies `data` to `offset` bytes from the start; these bytes are then written.
+
+        Raises:
+            LaunchError: it does not fit.
+        """
+        super().write(data, offset)
+        self._native.mark_written(offset, len(data) if isinstance(data, bytes) else data.nbytes)
 
 
 class Buffer(Region):
@@ -120,38 +139,3 @@ class Buffer(Region):
     def accessible(self) -> list[Any]:
         """The core's regions that a launch may access."""
         return [r._native for r in self._regions.values()] if self._regions else [self._native]
-
-
-class Symbol:
-    """A variable of the module. Attributes: address (virtual), nbytes."""
-
-    def __init__(self, address: int, memory: Bytes) -> None:
-        self.address = address
-        self._memory = memory
-
-    @property
-    def nbytes(self) -> int:
-        """Its length."""
-        return int(self._memory.nbytes)
-
-    def write(self, data: bytes | NDArray[Any], offset: int = 0) -> None:
-        """Copies `data` to `offset` bytes from the start. Raises LaunchError where it does not fit."""
-        raw = (
-            np.frombuffer(data, np.uint8)
-            if isinstance(data, bytes)
-            else np.ascontiguousarray(data).reshape(-1).view(np.uint8)
-        )
-        if offset < 0 or offset + raw.nbytes > self.nbytes:
-            raise LaunchError(f"bytes {offset} to {offset + raw.nbytes} of a variable of {self.nbytes}")
-        self._memory[offset : offset + raw.nbytes] = raw
-
-    def read(self, nbytes: int | None = None, offset: int = 0) -> bytes:
-        """A copy of `nbytes` (default: the rest) from `offset` on. Raises LaunchError beyond its end."""
-        size = self.nbytes - offset if nbytes is None else nbytes
-        if offset < 0 or size < 0 or offset + size > self.nbytes:
-            raise LaunchError(f"bytes {offset} to {offset + size} of a variable of {self.nbytes}")
-        return self._memory[offset : offset + size].tobytes()
-
-    def array(self, dtype: Any, shape: int | tuple[int, ...] = -1) -> NDArray[Any]:
-        """A copy as an array of a numpy dtype and shape (default: 1-d, all of it)."""
-        return np.frombuffer(self.read(), dtype).reshape(shape).copy()
