@@ -313,17 +313,18 @@ def _bounds(
     if request.rel_l2 is not None:
         return dict.fromkeys(names, request.rel_l2)
     storage = tolerance.storage_format(loaded.precision)
-    if storage == "f32":
-        return dict.fromkeys(names, tolerance.F32_BOUND)
+    exact = dict.fromkeys(names, tolerance.F32_BOUND)
     if is_artifact(request.model):
-        return dict.fromkeys(names, tolerance.CEILING)
+        return exact if storage == "f32" else dict.fromkeys(names, tolerance.CEILING)
     from accelc import driver
     from accelc.core.context import make_context
     from accelc.mlir import ir
-    from accelc.reference import storage_bounds
+    from accelc.reference import own_bounds, storage_bounds
 
     with progress(f"measuring what {storage} costs in itself"), make_context(), ir.Location.unknown():
         module, store = driver.lower(request.model, "host", stop_after="nn", dims=dims)
+        if storage == "f32":
+            return own_bounds(module, store, arrays) or exact
         return storage_bounds(module, store, arrays, storage)
 
 

@@ -3,7 +3,8 @@
 The relative L2 error of an output decides. A target that computes in f32 must stay under a fixed bound. One that
 stores values in a narrower format is judged against what that format costs in itself: twice the error of a numpy
 reference that runs the same graph with every value stored in the format and accumulated in f32, both against float64,
-and never more than `CEILING`.
+never less than twice a rounding and never more than `CEILING`. What narrower formats cost that a model itself names is
+measured in the same way.
 """
 
 from __future__ import annotations

@@ -111,6 +111,23 @@ def test_check_asks_onnxruntime(model: str) -> None:
     assert report["reference"] == "onnxruntime"
 
 
+def test_check_allows_what_the_models_own_formats_cost(tmp_path: Path) -> None:
+    """numpy's float64 knows nothing of the f16 that a model names, and a scalar's error in bf16 may be none by luck."""
+    (tmp_path / "formats.py").write_text(
+        "from accelc import builder as ab\n"
+        "half = ab.trace(lambda x: ab.cast(ab.sin(x), ab.f16), ab.Spec((9,), 'f32', name='x'))\n"
+        "scalar = ab.trace(lambda x: ab.sum(x * x), ab.Spec((), 'f32', name='x'))\n"
+        "whole = ab.trace(lambda x: ab.cast(x * 9.0, ab.i32), ab.Spec((9,), 'f32', name='x'))\n"
+    )
+    (half,) = as_json("run", "formats.py:half", "--precision", "strict", "--check")["outputs"].values()
+    assert half["ok"]
+    assert 1e-5 < half["rel_l2"] <= half["bound"] < 1e-2
+    (scalar,) = as_json("run", "formats.py:scalar", "-t", "sim_accel:cloud", "--check")["outputs"].values()
+    assert scalar["bound"] >= 2**-7
+    (whole,) = as_json("run", "formats.py:whole", "--precision", "strict", "--check")["outputs"].values()
+    assert whole["ok"] and whole["bound"] == 1e-4
+
+
 def test_check_takes_a_quantized_model_as_it_is_written(tmp_path: Path) -> None:
     """onnxruntime's own rewrites of such a model round some values to another step."""
     rng = np.random.default_rng(0)
