@@ -10,7 +10,8 @@ from types import ModuleType
 
 from accelc.core.diagnostics import InternalError
 
-_LEVELS = ("avx512", "avx2", "baseline")
+#: The builds of the core, the best first.
+LEVELS: tuple[str, ...] = ("avx512", "avx2", "baseline")
 #: What the x86-64 psABI's levels 4 and 3 ask for, as Linux names it.
 _NEEDS = {
     "avx512": {
@@ -49,7 +50,7 @@ def levels() -> list[str]:
     flags = _flags()
     return [
         level
-        for level in _LEVELS
+        for level in LEVELS
         if _NEEDS[level] <= flags and importlib.util.find_spec(f"accelc.targets.gpu.emulator._core_{level}") is not None
     ]
 
