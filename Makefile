@@ -42,7 +42,8 @@ lit: $(VENV)/.stamp-test
 	$(BIN)/lit -sv -j $(JOBS) test
 
 pytest: $(VENV)/.stamp-test
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
+	# A file's tests stay on one worker: some files end in a test of what the others have met.
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 bless: $(VENV)/.stamp-test
 	$(BIN)/python -m pytest -q -m golden --bless

@@ -24,7 +24,7 @@ SWIZZLES = ["none", "32B", "64B", "128B"]
 TYPES = {0: "uint8", 6: "float16", 7: "float32", 10: "bfloat16"}
 
 # Where a layout holds an element in several threads, they all store it: the same value, at the same place.
-KNOWN = {"reductions": [r"^race.*a write of shared address.* and a write by .*st\.shared"]}
+KNOWN = {"reductions": [r"^race at .*shared address.*st\.shared"]}
 
 
 class Kernel:
