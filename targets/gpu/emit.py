@@ -13,11 +13,10 @@ from accelc.core.llvm_literals import down_convert
 from accelc.core.target import KernelCode
 from accelc.mlir import dialect, ir
 from accelc.passes.kernel_module import ENTRY, WORKSPACE_BYTES, name_of
+from accelc.targets.gpu.machine import PTX_VERSIONS
 from accelc.targets.gpu.passes.gpu_split_launches import LAUNCHES
 
 TRIPLE = "nvptx64-nvidia-cuda"
-# PTX 8.6 is the first that has sm_100a; drivers since CUDA 12.7 take it.
-_FEATURES = "+ptx86"
 # Threads of a block. Eight warps hide latencies, and every GPU takes them.
 BLOCK = 256
 
@@ -63,7 +62,7 @@ def _llvm_ir(kernel: Any) -> str:
 def _machine(arch: str) -> Any:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    return llvm.Target.from_triple(TRIPLE).create_target_machine(cpu=arch, features=_FEATURES, opt=3)
+    return llvm.Target.from_triple(TRIPLE).create_target_machine(cpu=arch, features=f"+ptx{PTX_VERSIONS[arch]}", opt=3)
 
 
 def ptx(text: str, arch: str, name: str) -> str:

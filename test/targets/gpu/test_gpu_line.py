@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 
 import accelc
 from accelc import builder
+from accelc.targets.gpu.emit import ptx
 from accelc.targets.gpu.emulator import Emulator, FindingsError
+from accelc.targets.gpu.machine import GPUS, PTX_VERSIONS
 from accelc.tools.accelc import app
 
 RNG = np.random.default_rng(0)
@@ -89,6 +91,25 @@ def test_the_ptx_is_of_the_machines_architecture(machine: str) -> None:
     for code in compiled.model.code.values():
         assert f".target {arch}" in code.data.decode()
     assert np.abs(compiled(X) - expected_mlp()).max() < 8e-3
+
+
+def test_ptx_can_be_made_for_every_architecture_that_a_machine_file_may_name() -> None:
+    for arch, version in PTX_VERSIONS.items():
+        text = ptx("define ptx_kernel void @k(ptr %p) {\nstore float 1.0, ptr %p\nret void\n}", arch, "k")
+        assert f".version {version // 10}.{version % 10}" in text
+        assert f".target {arch}\n" in text
+        y = np.zeros(1, np.float32)
+        Emulator(text).launch("k", grid=1, block=1, args=[y])
+        assert y[0] == 1
+
+
+def test_a_machine_of_ones_own_runs_and_a_wrong_architecture_is_told() -> None:
+    h200 = (GPUS.folder / "h200.toml").read_text().replace('"h200"', '"mine"')
+    for arch, code, said in (("sm_120", 0, "ok"), ("sm_12", 2, "'sm_12' is not an architecture that code is generated"),
+                             ("sm_91a", 2, "did you mean"), ("gfx90a", 2, "gpu.arch")):  # fmt: skip
+        Path("mine.toml").write_text(h200.replace("sm_90a", arch))
+        found, out, err = run("run", "mlp.py", "-t", "mine.toml", "--emulate", "--check", "--repeat", "0")
+        assert (found, said in out + err) == (code, True), out + err
 
 
 # ---- ONNX ----
