@@ -14,14 +14,13 @@ or of each block of a cluster whose bit is set in `issuers`, runs the text of th
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from toolkit import assemble_text
 
 HEADER = ".version 9.0\n.target sm_90a\n.address_size 64\n.extern .shared .align 1024 .b8 smem[];\n"
 THREADS = 32
@@ -188,16 +187,7 @@ def difference(got: np.ndarray, wanted: np.ndarray) -> str:
 
 def assemble(cases: Sequence[Case], folder: Path) -> None:
     """Has ptxas read all kernels: it is the judge of syntax. Its complaints are an AssertionError."""
-    source = folder / "module.ptx"
-    source.write_text(module(cases))
-    command = [str(shutil.which("ptxas")), "-arch=sm_90a", "-O0", str(source), "-o", str(folder / "module.cubin")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = source.read_text().splitlines()
-    complaints = []
-    for complaint in done.stderr.splitlines()[:20]:
-        number = re.search(r"line (\d+)", complaint)
-        complaints.append(complaint + (f"\n    {lines[int(number.group(1)) - 1]}" if number else ""))
-    assert done.returncode == 0, "\n".join(complaints)
+    assemble_text(module(cases), folder)
 
 
 def instructions(cases: Sequence[Case]) -> set[str]:

@@ -6,13 +6,13 @@ registers ``%r0`` to ``%r63`` (.b32), ``%rd0`` to ``%rd31`` (.b64), ``%p0`` to `
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ptx_kernels import HEADER, Coverage, Kernel, ptxas
+from ptx_kernels import HEADER, Coverage, Kernel
+from toolkit import assemble_text
 
 from accelc.targets.gpu.emulator import Emulator, Report
 
@@ -55,9 +55,5 @@ def covers(coverage: Coverage, text: str) -> str:
 
 def assemble_texts(texts: Sequence[str], folder: Path, arch: str = "sm_90a") -> None:
     """Has ptxas assemble every module; its complaints are an AssertionError."""
-    for n, text in enumerate(texts):
-        path = folder / f"{n}.ptx"
-        path.write_text(text.replace("sm_90a", arch))
-        command = [str(ptxas()), f"-arch={arch}", "-O0", str(path), "-o", str(folder / "out.cubin")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr + text
+    for text in texts:
+        assemble_text(text.replace("sm_90a", arch), folder, arch)

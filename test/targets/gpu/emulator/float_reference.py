@@ -7,13 +7,11 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
-import ptx_kernels
-from ptx_kernels import Kernel, expand
+from ptx_kernels import expand
 
 from accelc.targets.gpu.emulator import native
 
@@ -211,16 +209,6 @@ def instruction_names(opcodes: Iterable[str], types: Iterable[str]) -> Iterator[
             if of & set(name.split(".")) and (name, operands) not in seen:
                 seen.add((name, operands))
                 yield name, operands
-
-
-def assemble(kernels: list[Kernel], folder: Path, arch: str) -> None:
-    """Has ptxas judge the kernels for an architecture."""
-    header = ptx_kernels.HEADER
-    try:
-        ptx_kernels.HEADER = header.replace("sm_90a", arch)
-        ptx_kernels.assemble(kernels, folder, arch)
-    finally:
-        ptx_kernels.HEADER = header
 
 
 def same_bits(got: Array, want: Array, what: str, **inputs: Array) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from memory_forms import Form
 from numpy.typing import NDArray
+from toolkit import assemble_text
 
 HEADER = ".version 9.0\n.target {arch}\n.address_size 64\n"
 UNITS = 64  # places an address may take: this many times an access's size
@@ -271,19 +271,11 @@ def stored(form: Form, width: int, data: NDArray[np.uint8], target: str, units: 
 def assemble(texts: Iterable[str], folder: Path, arch: str, declarations: str = "") -> None:
     """Has ptxas judge single instructions, all in one kernel. AssertionError with its complaints."""
     body = "\n".join(texts)
-    source = folder / "instructions.ptx"
-    source.write_text(
+    text = (
         HEADER.format(arch=arch)
         + ".const .align 16 .b8 constants[64];\n"
         + f".visible .entry k(.param .u64 p0, .param .align 16 .b8 struct[64]) {{{REGISTERS}"
         + ".shared .align 16 .b8 area[64]; .local .align 16 .b8 lane[64];\n"
         + f"{declarations}\n{body}\nret;\n}}\n"
     )
-    command = ["ptxas", f"-arch={arch}", "-O0", str(source), "-o", str(folder / "instructions.cubin")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = source.read_text().splitlines()
-    complaints = []
-    for complaint in done.stderr.splitlines():
-        number = complaint.partition("line ")[2].partition(";")[0]
-        complaints.append(complaint + (f"\n    {lines[int(number) - 1]}" if number.isdigit() else ""))
-    assert done.returncode == 0, "\n".join(complaints[:20]) or f"ptxas ended with {done.returncode}"
+    assemble_text(text, folder, arch)

@@ -21,8 +21,6 @@ Types of inputs and outputs are PTX types of registers, and what the arrays hold
 from __future__ import annotations
 
 import itertools
-import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +28,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+from toolkit import assemble_text
 
 HEADER = ".version 9.0\n.target sm_90a\n.address_size 64\n"
 BLOCK = 128
@@ -326,11 +325,6 @@ def guards(count: int, rng: np.random.Generator) -> np.ndarray:
 # ---- what is legal, and what is covered ------------------------------------------------------------------------------
 
 
-def ptxas() -> str | None:
-    """The assembler's path, or None where there is no CUDA toolkit."""
-    return shutil.which("ptxas")
-
-
 def assemble(kernels: Iterable[Kernel], folder: Path, arch: str = "sm_90a") -> None:
     """Has ptxas, the judge of syntax, assemble the texts of all kernels; its complaints are an AssertionError.
 
@@ -345,18 +339,8 @@ def assemble(kernels: Iterable[Kernel], folder: Path, arch: str = "sm_90a") -> N
             preambles.append(kernel.preamble)
         text = " ".join(f"{kernel.declarations} {kernel.text}".split())
         blocks.append(f"    {{ {registers}{text} }}")
-    source = folder / "module.ptx"
     body = "\n".join([*preambles, ".visible .entry kernel() {", *blocks, "    ret;", "}"])
-    source.write_text(HEADER + body + "\n")
-    command = [str(ptxas()), f"-arch={arch}", "-O0", str(source), "-o", str(folder / "module.cubin")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = source.read_text().splitlines()
-        complaints = []
-        for complaint in done.stderr.splitlines()[:20]:
-            number = complaint.partition("line ")[2].partition(";")[0]
-            complaints.append(complaint + (f"\n    {lines[int(number) - 1]}" if number.isdigit() else ""))
-        raise AssertionError("\n".join(complaints))
+    assemble_text(HEADER.replace("sm_90a", arch) + body + "\n", folder, arch)
 
 
 @dataclass

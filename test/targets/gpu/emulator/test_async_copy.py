@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from async_kernels import THREADS, UNWRITTEN, Case, Copy, assemble, instructions, run, untested
 from ptx_kernels import expand
 from reduction_models import DTYPES, operands, reduced
+from toolkit import needs_ptxas
 
 from accelc.targets.gpu.emulator import FindingsError, PtxError, UnsupportedPtxError
 from accelc.targets.gpu.emulator.native import core
@@ -131,7 +131,7 @@ def test_every_form_has_a_case() -> None:
     assert untested(instructions(cases()), is_async) == []
 
 
-@pytest.mark.skipif(shutil.which("ptxas") is None, reason="needs ptxas")
+@needs_ptxas
 def test_ptxas_takes_every_form(tmp_path: Path) -> None:
     assemble(cases(), tmp_path)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import zlib
 from collections import defaultdict
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from memory_forms import SIZES, Form, instructions, untested
 from numpy.typing import NDArray
+from toolkit import needs_ptxas
 
 from accelc.targets.gpu.emulator import Emulator
 
@@ -252,7 +252,7 @@ def test_every_word_of_every_row_is_tested() -> None:
     assert untested(tested, "atom", "red") == []
 
 
-@pytest.mark.skipif(shutil.which("ptxas") is None, reason="needs ptxas")
+@needs_ptxas
 def test_ptxas_takes_all_of_them(tmp_path: Path) -> None:
     declarations = ".reg .b16 %h8, %h9, %h10, %h11, %h12, %h13, %h14, %h15; .reg .b128 %q8;"
     declarations += ".reg .b32 %r8, %r9, %r10, %r11; .reg .b64 %d8;"

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bodies import assemble_texts, covers, findings, launch, source, store
-from ptx_kernels import Coverage, expand, ptxas
+from ptx_kernels import Coverage, expand
+from toolkit import needs_ptxas
 
 from accelc.core.diagnostics import Error
 from accelc.targets.gpu.emulator import Emulator
@@ -575,7 +576,7 @@ def test_every_form_is_tested() -> None:
     assert coverage.missing(forms) == []
 
 
-@pytest.mark.skipif(ptxas() is None, reason="ptxas is not installed")
+@needs_ptxas
 def test_ptxas_takes_it(tmp_path: Path) -> None:
     reductions = [
         f"{word}.red.popc{aligned}.u32 %r3, 1, 64, !%p0; {word}.red.and{aligned}.pred %p1, 1, %p0;"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ptx_kernels import Case, Coverage, Kernel, assemble, check, dtype, edge_grid, integers, ptxas, size
+from ptx_kernels import Case, Coverage, Kernel, assemble, check, dtype, edge_grid, integers, size
+from toolkit import needs_ptxas
 
 from accelc.targets.gpu.emulator import native
 
@@ -279,7 +280,7 @@ def test_every_form_is_tested() -> None:
     assert coverage.missing(native.core().forms(), OPCODES.split()) == []
 
 
-@pytest.mark.skipif(ptxas() is None, reason="ptxas is not on PATH")
+@needs_ptxas
 def test_ptxas_takes_every_instruction(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     assemble([c.kernel for make in GROUPS.values() for c in make(rng)], tmp_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from async_kernels import UNWRITTEN, Case, Copy, assemble, instructions, module, run, untested
 from ptx_kernels import expand
 from reduction_models import DTYPES, operands, reduced, same
+from toolkit import needs_ptxas
 
 from accelc.targets.gpu.emulator import Emulator, FindingsError
 from accelc.targets.gpu.emulator.native import core
@@ -165,7 +165,7 @@ def test_every_form_has_a_case() -> None:
     assert untested(instructions(cases()), is_bulk) == []
 
 
-@pytest.mark.skipif(shutil.which("ptxas") is None, reason="needs ptxas")
+@needs_ptxas
 def test_ptxas_takes_every_form(tmp_path: Path) -> None:
     assemble([case for case in cases() if "cp_mask" not in case.label], tmp_path)  # cp_mask is of sm_100
 

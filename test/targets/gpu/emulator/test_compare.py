@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ptx_kernels import Case, Coverage, Kernel, assemble, check, dtype, integers, ptxas, size
+from ptx_kernels import Case, Coverage, Kernel, assemble, check, dtype, integers, size
+from toolkit import needs_ptxas
 
 from accelc.targets.gpu.emulator import native
 
@@ -289,7 +290,7 @@ def test_every_form_is_tested() -> None:
     assert coverage.missing(native.core().forms(), ["setp", "set", "selp", "slct", "testp"]) == []
 
 
-@pytest.mark.skipif(ptxas() is None, reason="ptxas is not on PATH")
+@needs_ptxas
 def test_ptxas_takes_every_instruction(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     assemble([case.kernel for make in GROUPS.values() for case in make(rng)], tmp_path)

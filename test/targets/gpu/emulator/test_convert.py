@@ -18,7 +18,6 @@ from float_reference import (
     Array,
     Format,
     all_codes,
-    assemble,
     encoded,
     floats,
     flushed,
@@ -28,7 +27,8 @@ from float_reference import (
     same_bits,
     saturated,
 )
-from ptx_kernels import Kernel, integers, ptxas, run_all
+from ptx_kernels import Kernel, assemble, integers, run_all
+from toolkit import needs_ptxas
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, of NaN and overflow
 COUNT = 3000
@@ -355,7 +355,7 @@ def test_eight_bit_registers_and_literals() -> None:
     assert [hex(x) for x in out["f"].tolist()] == ["0x3c004000", "0x3c004200"]
 
 
-@pytest.mark.skipif(ptxas() is None, reason="no ptxas")
+@needs_ptxas
 @pytest.mark.parametrize("arch", ["sm_90a", "sm_100a"])
 def test_ptxas_takes_every_form(tmp_path: Path, arch: str) -> None:
     kernels = []

@@ -17,7 +17,6 @@ from float_reference import (
     FORMATS,
     MODES,
     Array,
-    assemble,
     exact_in_modes,
     floats,
     flushed,
@@ -26,7 +25,8 @@ from float_reference import (
     saturated,
     sqrt_in_modes,
 )
-from ptx_kernels import Kernel, ptxas, run_all
+from ptx_kernels import Kernel, assemble, run_all
+from toolkit import needs_ptxas
 
 COUNT = 2000
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, of NaN and overflow
@@ -257,7 +257,7 @@ def test_literals_and_partial_warps() -> None:
     np.testing.assert_array_equal(got, np.where(guard, 2 * a - 1, before))
 
 
-@pytest.mark.skipif(ptxas() is None, reason="no ptxas")
+@needs_ptxas
 @pytest.mark.parametrize("arch", ["sm_90a", "sm_100a"])
 def test_ptxas_takes_every_form(tmp_path: Path, arch: str) -> None:
     kernels = []

@@ -13,7 +13,6 @@ from float_reference import (
     FORMATS,
     Array,
     all_codes,
-    assemble,
     encoded,
     exact_in_modes,
     flushed,
@@ -23,7 +22,8 @@ from float_reference import (
     same_bits,
     saturated,
 )
-from ptx_kernels import Kernel, ptxas, run_all
+from ptx_kernels import Kernel, assemble, run_all
+from toolkit import needs_ptxas
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, of NaN and overflow
 OPCODES = ("add", "sub", "mul", "fma", "min", "max", "abs", "neg")
@@ -148,6 +148,6 @@ def test_registers_of_other_kinds_and_partial_warps() -> None:
     np.testing.assert_array_equal(got, np.where(guard, 0x40003C00, 9))
 
 
-@pytest.mark.skipif(ptxas() is None, reason="no ptxas")
+@needs_ptxas
 def test_ptxas_takes_every_form(tmp_path: Path) -> None:
     assemble([kernel for kernel, _, _ in cases()], tmp_path, "sm_90a")

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ptx_kernels import Case, Coverage, Kernel, assemble, check, dtype, edge_grid, integers, ptxas
+from ptx_kernels import Case, Coverage, Kernel, assemble, check, dtype, edge_grid, integers
+from toolkit import needs_ptxas
 
 from accelc.targets.gpu.emulator import native
 
@@ -300,6 +301,6 @@ def test_every_form_is_tested() -> None:
     assert [name for name in missing if name.rpartition(".")[2] not in floating] == []
 
 
-@pytest.mark.skipif(ptxas() is None, reason="ptxas is not on PATH")
+@needs_ptxas
 def test_ptxas_takes_every_instruction(tmp_path: Path) -> None:
     assemble([c.kernel for c in all_cases()], tmp_path)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matrix_kernels import Array, rows, uncovered
-from ptx_kernels import HEADER, ptxas
+from ptx_kernels import HEADER
+from toolkit import assemble_text, needs_ptxas
 
 from accelc.targets.gpu.emulator import Emulator
 from accelc.targets.gpu.emulator.errors import FindingsError
@@ -156,12 +156,8 @@ def test_bank_conflicts(stride: int, conflicts: int) -> None:
     assert report.counters.by_opcode()["ldmatrix.sync.aligned.m8n8.x4.shared.b16"].bank_conflicts == conflicts
 
 
-@pytest.mark.skipif(ptxas() is None, reason="needs ptxas")
+@needs_ptxas
 def test_ptxas_takes_all(tmp_path: Path) -> None:
     """What the tables allow is PTX."""
     everything = names("ldmatrix") + names("stmatrix") + names("movmatrix")
-    source = tmp_path / "all.ptx"
-    source.write_text(HEADER + "".join(kernel(f"k{i}", name) for i, name in enumerate(everything)))
-    command = [str(ptxas()), "-arch=sm_90a", "-O0", str(source), "-o", str(tmp_path / "all.cubin")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[:2000]
+    assemble_text(HEADER + "".join(kernel(f"k{i}", name) for i, name in enumerate(everything)), tmp_path)

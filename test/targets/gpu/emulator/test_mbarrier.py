@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bodies import assemble_texts, covers, findings, launch, source, store
-from ptx_kernels import Coverage, expand, ptxas
+from ptx_kernels import Coverage, expand
+from toolkit import needs_ptxas
 
 from accelc.core.diagnostics import Error
 from accelc.targets.gpu.emulator import Emulator
@@ -708,7 +709,7 @@ def alone(name: str) -> str:
     return f"{name} %p1, [m], {'1' if 'parity' in name else '%rd1'};"
 
 
-@pytest.mark.skipif(ptxas() is None, reason="ptxas is not installed")
+@needs_ptxas
 def test_ptxas_takes_it(tmp_path: Path) -> None:
     forms = [f for f in core().forms() if f[0] == "mbarrier" or (f[0] == "cp" and f[1].startswith("async mbarrier"))]
     every = "\n".join(alone(name) for f in forms for name in expand(f[0], f[1]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ import memory_kernels as mk
 import numpy as np
 import pytest
 from memory_forms import Form, instructions, untested
+from toolkit import needs_ptxas
 
 from accelc.targets.gpu.emulator import Emulator
 
@@ -72,7 +72,7 @@ def test_every_word_of_every_row_is_tested() -> None:
     assert untested(tested, "ld", "ldu", "st") == []
 
 
-@pytest.mark.skipif(shutil.which("ptxas") is None, reason="needs ptxas")
+@needs_ptxas
 @pytest.mark.parametrize("arch", ["sm_90a", "sm_100a"])
 def test_ptxas_takes_all_of_them(arch: str, tmp_path: Path) -> None:
     wide = arch == "sm_100a"

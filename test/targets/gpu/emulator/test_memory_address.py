@@ -3,7 +3,6 @@ instruction that overlap."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import memory_kernels as mk
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from memory_forms import Form, instructions, untested
 from test_memory import FORMS, is_function_parameter
+from toolkit import needs_ptxas
 
 from accelc.targets.gpu.emulator import Emulator
 from accelc.targets.gpu.emulator.errors import FindingsError, PtxError, UnsupportedPtxError
@@ -319,7 +319,7 @@ def test_every_word_of_every_row_is_tested() -> None:
     assert untested(list(instructions(lambda _: True, *OTHERS, *STACK)), *OTHERS, *STACK) == []
 
 
-@pytest.mark.skipif(shutil.which("ptxas") is None, reason="needs ptxas")
+@needs_ptxas
 def test_ptxas_takes_all_of_them(tmp_path: Path) -> None:
     texts = [hint_text(f) for f in HINTS]
     texts += [f"{f.name} %active, %at;" for f in instructions(lambda _: True, "isspacep")]

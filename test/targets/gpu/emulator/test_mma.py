@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,7 +24,8 @@ from matrix_kernels import (
     uncovered,
     values,
 )
-from ptx_kernels import HEADER, ptxas
+from ptx_kernels import HEADER
+from toolkit import assemble_text, needs_ptxas
 
 from accelc.targets.gpu.emulator import Emulator
 from accelc.targets.gpu.emulator.errors import PtxError
@@ -391,12 +391,8 @@ def test_levels_agree() -> None:
         assert all((result == results[0]).all() for result in results), case.name
 
 
-@pytest.mark.skipif(ptxas() is None, reason="needs ptxas")
+@needs_ptxas
 def test_ptxas_takes_all(tmp_path: Path) -> None:
     """What the tables allow and the decoder takes is PTX."""
     cases = [c for c in map(Case, DENSE + SPARSE) if c.legal]
-    source = tmp_path / "all.ptx"
-    source.write_text(HEADER + "".join(c.ptx(f"k{i}") for i, c in enumerate(cases)))
-    command = [str(ptxas()), "-arch=sm_90a", "-O0", str(source), "-o", str(tmp_path / "all.cubin")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[:2000]
+    assemble_text(HEADER + "".join(c.ptx(f"k{i}") for i, c in enumerate(cases)), tmp_path)

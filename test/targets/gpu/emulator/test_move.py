@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ptx_kernels import HEADER, Case, Coverage, Kernel, assemble, check, dtype, ptxas, size
+from ptx_kernels import HEADER, Case, Coverage, Kernel, assemble, check, dtype, size
+from toolkit import needs_ptxas
 
 from accelc.targets.gpu.emulator import Emulator, PtxError, native
 
@@ -501,13 +502,13 @@ def test_every_form_is_tested() -> None:
     assert coverage.missing(native.core().forms(), ["mov", "cvta"]) == []
 
 
-@pytest.mark.skipif(ptxas() is None, reason="ptxas is not on PATH")
+@needs_ptxas
 def test_ptxas_takes_every_instruction(tmp_path: Path) -> None:
     kernels = [k for k in all_kernels() if not any(word in k.text for word in ("%index", "count"))]
     assemble(kernels, tmp_path)
 
 
-@pytest.mark.skipif(ptxas() is None, reason="ptxas is not on PATH")
+@needs_ptxas
 def test_ptxas_takes_every_special_register(tmp_path: Path) -> None:
     reads = [f"mov.u32 %d, {name};" for name in special_values(CLUSTER)]
     assemble([Kernel(text, {}, {"d": "u32"}) for text in reads], tmp_path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import random
 import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 from corpus import nvcc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from toolkit import needs_ptxas
 
 from accelc.targets.gpu.emulator.native import core
 
@@ -27,8 +27,6 @@ HERE = Path(__file__).parent
 BODY = """.reg .pred %p<8>, q; .reg .b16 %h<8>; .reg .b32 %r<16>; .reg .b64 %rd<16>; .reg .f32 %f<16>; .reg .f64 %fd<4>;
 .reg .v4 .f32 %v; .shared .align 16 .b8 tile[256];
 """
-
-needs_ptxas = pytest.mark.skipif(shutil.which("ptxas") is None, reason="ptxas is not on PATH")
 
 
 def dump(ptx: str) -> str:

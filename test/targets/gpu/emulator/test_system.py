@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bodies import findings, launch, source, store
-from ptx_kernels import ptxas
+from toolkit import needs_nvcc
 
 from accelc.core.diagnostics import Error
 from accelc.targets.gpu.emulator import Emulator
@@ -317,7 +317,7 @@ def test_another_signature_is_told() -> None:
     assert [f.kind for f in report.findings] == ["trap"]
 
 
-@pytest.mark.skipif(ptxas() is None, reason="ptxas is not installed")
+@needs_nvcc
 def test_what_nvcc_makes_of_printf_and_assert(tmp_path: Path) -> None:
     """The front end's own calls, with their parameter buffers."""
     (tmp_path / "k.cu").write_text(

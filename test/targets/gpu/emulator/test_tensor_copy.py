@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import tensor_models as model
 from async_kernels import UNWRITTEN, Case, Copy, assemble, instructions, run, swizzled, untested
 from ptx_kernels import expand
 from reduction_models import DTYPES, operands, reduced, same
+from toolkit import needs_ptxas
 
 from accelc.targets.gpu.emulator import Emulator, FindingsError, TensorMap
 from accelc.targets.gpu.emulator.native import core
@@ -184,7 +184,7 @@ def test_every_form_has_a_case() -> None:
     assert untested(instructions(cases), is_tensor) == []
 
 
-@pytest.mark.skipif(shutil.which("ptxas") is None, reason="needs ptxas")
+@needs_ptxas
 def test_ptxas_takes_every_form(tmp_path: Path) -> None:
     assemble(load_cases(1, 0) + store_cases(1, 0) + reduce_cases(1, 0) + prefetch_cases(), tmp_path)
 

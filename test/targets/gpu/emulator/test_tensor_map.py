@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 import tensor_models as model
 from async_kernels import HEADER, Case, Copy, assemble, instructions, run, swizzled, untested
 from ptx_kernels import expand
+from toolkit import needs_ptxas
 
 from accelc.core.diagnostics import UnsupportedError, UsageError
 from accelc.targets.gpu.emulator import Emulator, FindingsError, PtxError, TensorMap, UnsupportedPtxError
@@ -247,7 +247,7 @@ def test_every_form_has_a_case() -> None:
     assert untested(instructions(made_cases() + prefetch_cases()), is_map) == []
 
 
-@pytest.mark.skipif(shutil.which("ptxas") is None, reason="needs ptxas")
+@needs_ptxas
 def test_ptxas_takes_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assemble(made_cases(), tmp_path)
     monkeypatch.setattr("async_kernels.HEADER", HEADER + HELD)

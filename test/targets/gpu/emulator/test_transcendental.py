@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from float_reference import FORMATS, Array, all_codes, assemble, instruction_names
-from ptx_kernels import Kernel, ptxas, run_all
+from float_reference import FORMATS, Array, all_codes, instruction_names
+from ptx_kernels import Kernel, assemble, run_all
+from toolkit import needs_ptxas
 
 from accelc.targets.gpu.emulator import native
 
@@ -286,6 +287,6 @@ def test_every_build_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> Non
             assert one["d"].tobytes() == two["d"].tobytes(), kernel.text
 
 
-@pytest.mark.skipif(ptxas() is None, reason="no ptxas")
+@needs_ptxas
 def test_ptxas_takes_every_form(tmp_path: Path) -> None:
     assemble(kernels(), tmp_path, "sm_90a")

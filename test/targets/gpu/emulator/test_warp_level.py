@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bodies import assemble_texts, findings, launch, store
-from ptx_kernels import Coverage, Kernel, assemble, expand, guards, integers, module, ptxas, run_all
+from ptx_kernels import Coverage, Kernel, assemble, expand, guards, integers, module, run_all
+from toolkit import needs_ptxas
 
 from accelc.targets.gpu.emulator.native import core
 
@@ -506,7 +507,7 @@ def test_every_form_is_tested() -> None:
     assert coverage.missing(forms) == []
 
 
-@pytest.mark.skipif(ptxas() is None, reason="ptxas is not installed")
+@needs_ptxas
 def test_ptxas_takes_it(tmp_path: Path) -> None:
     abc = {"a": "b32", "b": "b32", "c": "b32", "m": "b32"}
     kernels = [

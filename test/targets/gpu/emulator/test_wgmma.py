@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +21,10 @@ from matrix_kernels import (
     uncovered,
     values,
 )
-from ptx_kernels import HEADER, ptxas
+from ptx_kernels import HEADER
 from test_mma import Case as Mma
 from test_mma import sparse_metadata
+from toolkit import assemble_text, needs_ptxas
 
 from accelc.targets.gpu.emulator import Emulator
 from accelc.targets.gpu.emulator.errors import FindingsError, PtxError, UnsupportedPtxError
@@ -471,12 +471,8 @@ def test_error_bound() -> None:
     assert (abs(got - (a @ b + c)) <= (case.k + 1) * 2.0**-24 * (abs(a) @ abs(b) + abs(c))).all()
 
 
-@pytest.mark.skipif(ptxas() is None, reason="needs ptxas")
+@needs_ptxas
 def test_ptxas_takes_all(tmp_path: Path) -> None:
     """What is tested here is PTX."""
     cases = [v for i, case in enumerate(families()) for v in variants(case, i)]
-    source = tmp_path / "all.ptx"
-    source.write_text(HEADER + "".join(case.ptx(f"k{i}") for i, case in enumerate(cases)))
-    command = [str(ptxas()), "-arch=sm_90a", "-O0", str(source), "-o", str(tmp_path / "all.cubin")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[:2000]
+    assemble_text(HEADER + "".join(case.ptx(f"k{i}") for i, case in enumerate(cases)), tmp_path)

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matrix_kernels import BITS, Array, dimensions, expected_codes, f32_codes, random_codes, rows, uncovered, values
-from ptx_kernels import HEADER, ptxas
+from ptx_kernels import HEADER
+from toolkit import assemble_text, needs_ptxas
 
 from accelc.targets.gpu.emulator import Emulator
 from accelc.targets.gpu.emulator.errors import FindingsError, PtxError
@@ -254,14 +255,10 @@ def test_findings() -> None:
     assert caught.value.report.findings[0].kind == "misaligned"
 
 
-@pytest.mark.skipif(ptxas() is None, reason="needs ptxas")
+@needs_ptxas
 def test_ptxas_takes_all(tmp_path: Path) -> None:
     """What the tables allow and the decoder takes is PTX."""
-    source = tmp_path / "all.ptx"
-    source.write_text(HEADER + "".join(case.ptx(f"k{i}") for i, case in enumerate(c for c in cases() if c.legal)))
-    command = [str(ptxas()), "-arch=sm_90a", "-O0", str(source), "-o", str(tmp_path / "all.cubin")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[:2000]
+    assemble_text(HEADER + "".join(case.ptx(f"k{i}") for i, case in enumerate(c for c in cases() if c.legal)), tmp_path)
 
 
 # ---- what nvcc makes of nvcuda::wmma ---------------------------------------------------------------------------------
