@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import ml_dtypes
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from accelc.targets.gpu.emulator.errors import LaunchError
 from accelc.targets.gpu.emulator.memory import Region, Symbol
+from accelc.targets.gpu.emulator.native import Core
 from accelc.targets.gpu.emulator.tensor_map import TensorMap
 
 
@@ -34,7 +34,7 @@ class Parameter:
 class Arguments:
     """Gathers the parameter bytes of a launch and the regions behind its numpy arrays."""
 
-    def __init__(self, core: ModuleType, module: Any, parameters: Sequence[Parameter], size: int) -> None:
+    def __init__(self, core: Core, module: Any, parameters: Sequence[Parameter], size: int) -> None:
         self._core, self._module, self._parameters = core, module, parameters
         self.bytes = bytearray(size)
         self.regions: list[Any] = []

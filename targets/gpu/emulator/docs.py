@@ -1,6 +1,6 @@
 """Prints docs/emulator_instructions.md: every form of every instruction that the decoder takes.
 
-python -m accelc.targets.gpu.emulator.docs
+python -m accelc.targets.gpu.emulator.docs > docs/emulator_instructions.md
 """
 
 from __future__ import annotations

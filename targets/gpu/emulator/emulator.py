@@ -59,7 +59,7 @@ class Emulator:
         Raises:
             LaunchError: there is none of that name.
         """
-        found = self._module.symbol(name)
+        found: Any = self._module.symbol(name)
         if found is None:
             known = ", ".join(self._module.symbols()) or "none"
             raise LaunchError(f"the module has no variable {name}", notes=(f"variables: {known}",))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelc.targets.gpu.emulator.errors import LaunchError
+from accelc.targets.gpu.emulator.native import Core
 
 Bytes = NDArray[np.uint8]
 
@@ -95,7 +95,7 @@ class Buffer(Region):
     afterwards only its regions.
     """
 
-    def __init__(self, core: ModuleType, module: CoreModule, nbytes: int, name: str) -> None:
+    def __init__(self, core: Core, module: CoreModule, nbytes: int, name: str) -> None:
         if nbytes < 0:
             raise LaunchError(f"a buffer of {nbytes} bytes")
         memory = np.zeros(nbytes, np.uint8)

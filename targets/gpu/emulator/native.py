@@ -6,9 +6,12 @@ import importlib
 import importlib.util
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from accelc.core.diagnostics import InternalError
+
+if TYPE_CHECKING:
+    from accelc.targets.gpu.emulator import _core
 
 #: The builds of the core, the best first.
 LEVELS: tuple[str, ...] = ("avx512", "avx2", "baseline")
@@ -31,6 +34,24 @@ _NEEDS = {
     "avx2": {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm"},
     "baseline": set[str](),
 }
+
+
+class Core(Protocol):
+    """The native module, of any level. What its classes take and give is in `_core.pyi`, which is generated."""
+
+    @property
+    def Module(self) -> type[_core.Module]: ...
+
+    @property
+    def Region(self) -> type[_core.Region]: ...
+
+    @property
+    def LaunchError(self) -> type[_core.LaunchError]: ...
+
+    def forms(self) -> list[Any]: ...
+    def refused(self) -> list[Any]: ...
+    def dump(self, ptx: str) -> str: ...
+    def check_syntax(self, ptx: str) -> None: ...
 
 
 def _flags() -> set[str]:
@@ -56,7 +77,7 @@ def levels() -> list[str]:
 
 
 @cache
-def core(level: str | None = None) -> ModuleType:
+def core(level: str | None = None) -> Core:
     """The native module of a level ("avx512", "avx2", "baseline"); by default the best that runs here.
 
     Raises:
@@ -69,4 +90,4 @@ def core(level: str | None = None) -> ModuleType:
             f"the PTX emulator is not built for {chosen or 'this machine'}; here run: {', '.join(runnable) or 'none'}",
             notes=("build it with: make build",),
         )
-    return importlib.import_module(f"accelc.targets.gpu.emulator._core_{chosen}")
+    return cast(Core, importlib.import_module(f"accelc.targets.gpu.emulator._core_{chosen}"))
