@@ -3,6 +3,7 @@
 // A launch runs on one thread of the host or several; each warp's accesses are performed in program order, so a fence
 // is needed only between host threads. What a fence orders and a proxy fence makes visible is the sanitizer's to know.
 #include <atomic>
+#include <bit>
 
 #include "ops/barrier.h"
 
@@ -36,12 +37,19 @@ void tensormap_release(Warp& w, const Inst& i, Mask mask) {
     w.sanitizer->fence(w, mask, Order::release, scope_of(i));
 }
 
+/// A fence reads nothing: code with an operand less (CUTLASS's grouped GEMM without C) fences at a null pointer.
 void tensormap_acquire(Warp& w, const Inst& i, Mask mask) {
     uint64_t address[kLanes];
     w.addresses(i, address);
-    Resolved at;
-    resolve(w, i, mask, i.space, address, 128, 128, false, at);
+    Mask maps = 0;
+    for (Mask m = mask; m; m &= m - 1) {
+        const int l = std::countr_zero(m);
+        if (address[l]) maps |= Mask{1} << l;
+    }
     host_fence(w);
+    if (!maps) return;
+    Resolved at;
+    resolve(w, i, maps, i.space, address, 128, 128, false, at);
     if (!w.sanitizer || !at.ok) return;
     w.sanitizer->fence(w, at.ok, Order::acquire, scope_of(i));
     w.sanitizer->proxy_fence(w, i, at.ok, Proxy::tensormap);

@@ -189,6 +189,18 @@ bool Checker::coherent(const Act& a, uint64_t who, uint32_t pc) const {
     return it != ctas_.end() && it->second->cluster == a.cta->cluster;
 }
 
+/// Lanes of a warp that all issue a bulk copy to one place: the hardware's is one copy for all of them, and CUTLASS's
+/// epilogues have whole warps store. A lane's own earlier copy is another matter.
+bool Checker::same_copy(const Act& a, const Epoch& e) const {
+    if (!a.in_flight || !a.write || ((e.pc ^ a.inst->pc) & ~Epoch::flags)) return false;
+    const Actor now = unpack(a.who), before = unpack(e.who);
+    const auto& agents = a.cta->agents;
+    if (before.cta != a.cta->cta || now == before || std::min(now.slot, before.slot) < a.cta->threads) return false;
+    const auto& [kind, whose] = agents[now.slot - a.cta->threads];
+    const auto& [kind_before, whose_before] = agents[before.slot - a.cta->threads];
+    return kind == Agent::bulk_write && kind_before == Agent::bulk_write && whose / kLanes == whose_before / kLanes;
+}
+
 /// An access against one before it. False: a finding was made.
 bool Checker::check_order(Act& a, Region& region, uint64_t offset, uint32_t bytes, const Reader& r, bool earlier_write) {
     const bool coherent_with = coherent(a, r.who, r.pc);
@@ -196,7 +208,7 @@ bool Checker::check_order(Act& a, Region& region, uint64_t offset, uint32_t byte
     for (Mask m = r.mask; m; m &= m - 1) {
         const Epoch e{r.who + static_cast<uint64_t>(__builtin_ctz(m)), r.clock, r.pc};
         if (!knows(a, e)) {
-            if (coherent_with) continue;
+            if (coherent_with || (earlier_write && same_copy(a, e))) continue;
             conflict(a, region, offset, bytes, e, earlier_write);
             return false;
         }

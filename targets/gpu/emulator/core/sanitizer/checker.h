@@ -91,6 +91,7 @@ private:
     void add(Act&, std::vector<Reader>&, const Reader& now) const;
     static Reader entry(const Act&);
     bool coherent(const Act&, uint64_t who, uint32_t pc) const;
+    bool same_copy(const Act&, const Epoch&) const;
     bool check_order(Act&, Region&, uint64_t offset, uint32_t bytes, const Reader& earlier, bool earlier_write);
     bool is_generic(const Act&, uint64_t who) const;
     static uint64_t base_of(const Warp&, const Region&);
@@ -108,6 +109,8 @@ private:
     Released released(const CtaClock&, uint32_t thread, const ThreadClock::Snapshot&) const;
     void acquire(CtaClock&, ThreadClock&, uint32_t thread, const Released&);
     void arrive_relaxed(Warp&, Mask, SyncKey);
+    void arrive_fences(Warp&, Mask, Sync&);
+    static void take_fences(Warp&, Mask, const Sync&);
     ThreadClock::Groups& groups_of(Warp&, int lane, Queue, bool write);
 
     std::string cure(const Act&, const Actor& earlier, bool write) const;

@@ -56,20 +56,32 @@ void join_into(Released& to, const Released& from) {
     else to = join_parts(to, from);
 }
 
-Sync::Gather& Sync::of(uint64_t cta) {
-    const auto at = std::lower_bound(gather.begin(), gather.end(), cta, [](const Gather& g, uint64_t c) { return g.cta < c; });
-    if (at != gather.end() && at->cta == cta) return *at;
-    Gather fresh;
+namespace {
+
+Sync::Gather& find(std::vector<Sync::Gather>& all, uint64_t cta) {
+    const auto at = std::lower_bound(all.begin(), all.end(), cta, [](const Sync::Gather& g, uint64_t c) { return g.cta < c; });
+    if (at != all.end() && at->cta == cta) return *at;
+    Sync::Gather fresh;
     fresh.cta = cta;
-    return *gather.insert(at, std::move(fresh));
+    return *all.insert(at, std::move(fresh));
 }
 
+Released known(std::vector<Sync::Gather>& all) {
+    Released result;
+    for (Sync::Gather& g : all) result.push_back({g.cta, Known::make(std::move(g.seen)), Known::make(std::move(g.fenced))});
+    all.clear();
+    return result;
+}
+
+}  // namespace
+
+Sync::Gather& Sync::of(uint64_t cta) { return find(gather, cta); }
+Sync::Gather& Sync::fence_of(uint64_t cta) { return find(fences, cta); }
+
 void Sync::complete() {
-    done.clear();
-    for (Gather& g : gather) {
-        done.push_back({g.cta, Known::make(std::move(g.seen)), Known::make(std::move(g.fenced))});
-    }
-    gather.clear();
+    done = known(gather);
+    fences_done = fences.empty() ? nullptr : std::make_shared<const Released>(known(fences));
+    last_brought = nullptr;
     ++phase;
 }
 

@@ -84,8 +84,12 @@ struct Sync {
     };
     std::vector<Gather> gather;
     Released done;
+    // What fences .sc of those who came had released: it goes on with the relaxed writes of all who leave.
+    std::vector<Gather> fences;
+    std::shared_ptr<const Released> fences_done, last_brought;
     uint64_t phase = 0;
     Gather& of(uint64_t cta);
+    Gather& fence_of(uint64_t cta);
     void complete();
 };
 
@@ -109,6 +113,8 @@ struct ThreadClock {
     };
     struct Relaxed {
         Snapshot fence;
+        bool all_order = false;                    // it was a fence .sc, and no barrier has passed it on yet
+        std::shared_ptr<const Released> brought;  // what barriers brought of others' fences .sc
         Released pending, pending_cluster, pending_far;  // from the own CTA (and barriers); the cluster; others
     };
     std::unique_ptr<Relaxed> relaxed;  // of the few threads that fence or read strongly

@@ -13,6 +13,8 @@ void raise(Clocks& to, uint32_t slot, uint32_t clock) {
     to[slot] = std::max(to[slot], clock);
 }
 
+int reach_of(Scope s) { return s == Scope::cta ? 1 : s == Scope::cluster ? 2 : 3; }
+
 void raise(Clocks& to, const Known& from) {
     if (!from) return;
     if (to.size() < from->size()) to.resize(from->size(), 0);
@@ -51,6 +53,7 @@ void Checker::arrive(Warp& w, Mask mask, SyncKey key, bool relaxed) {
             raise(g.fenced, p.fenced);
         }
     }
+    arrive_fences(w, mask, sync);
     Sync::Gather& gather = sync.of(cta.cta);
     if (wgmma.slot) raise(gather.seen, wgmma.slot, wgmma.done);
     for (Mask m = mask; m; m &= m - 1) {
@@ -66,6 +69,65 @@ void Checker::arrive(Warp& w, Mask mask, SyncKey key, bool relaxed) {
         }
         raise_own(gather.seen, gather.fenced, thread, t.clock, t.fenced_clock, t, t.cp_async.done, t.bulk_read.done, t.bulk_write.done);
         ++t.clock;
+    }
+}
+
+/// Fences .sc have one order. So in `write; fence.sc; barrier`, and then a flag that another thread sets, whoever sees
+/// the flag and has a fence .sc behind it is behind the write: the first fence is carried through the barrier.
+void Checker::arrive_fences(Warp& w, Mask mask, Sync& sync) {
+    CtaClock& cta = clock_of(w);
+    for (Mask m = mask; m; m &= m - 1) {
+        const uint32_t thread = w.thread(__builtin_ctz(m));
+        const ThreadClock& t = cta.thread[thread];
+        if (!t.relaxed) continue;
+        ThreadClock::Relaxed& own = *t.relaxed;
+        if (own.brought && own.brought != sync.last_brought) {
+            sync.last_brought = own.brought;
+            for (const Part& p : *own.brought) {
+                Sync::Gather& g = sync.fence_of(p.cta);
+                raise(g.seen, p.seen);
+                raise(g.fenced, p.fenced);
+            }
+        }
+        if (!own.all_order) continue;
+        own.all_order = false;
+        const ThreadClock::Snapshot& s = own.fence;
+        if (s.foreign) {
+            for (const Part& p : *s.foreign) {
+                Sync::Gather& g = sync.fence_of(p.cta);
+                if (g.last_seen == p.seen && g.last_fenced == p.fenced) continue;
+                raise(g.seen, p.seen);
+                raise(g.fenced, p.fenced);
+                g.last_seen = p.seen;
+                g.last_fenced = p.fenced;
+            }
+        }
+        Sync::Gather& g = sync.fence_of(cta.cta);
+        if (s.seen != g.last_seen) raise(g.seen, s.seen);
+        if (s.fenced != g.last_fenced) raise(g.fenced, s.fenced);
+        g.last_seen = s.seen;
+        g.last_fenced = s.fenced;
+        raise_own(g.seen, g.fenced, thread, s.clock, s.fenced_clock, t, s.cp, s.read, s.write);
+    }
+}
+
+/// What it brings to those who leave a barrier.
+void Checker::take_fences(Warp& w, Mask mask, const Sync& sync) {
+    if (!sync.fences_done) return;
+    std::shared_ptr<const Released> before, joined;
+    for (Mask m = mask; m; m &= m - 1) {
+        auto& brought = thread_of(w, __builtin_ctz(m)).fences().brought;
+        if (!brought || brought == sync.fences_done) {
+            brought = sync.fences_done;
+            continue;
+        }
+        if (brought != before) {
+            before = brought;
+            Released both = *brought;
+            join_into(both, *sync.fences_done);
+            joined = std::make_shared<const Released>(std::move(both));
+        }
+        brought = joined;
     }
 }
 
@@ -101,6 +163,7 @@ void Checker::wait(Warp& w, Mask mask, SyncKey key, bool relaxed) {
         for (Mask m = mask; m; m &= m - 1) join_into(cta.thread[w.thread(__builtin_ctz(m))].fences().pending, it->second.done);
         return;
     }
+    take_fences(w, mask, it->second);
     const Released& done = it->second.done;
     cta.warp[w.index].stale = true;
     // Lanes that knew the same before know the same now.
@@ -128,6 +191,8 @@ void Checker::forget(SyncKey key) {
     // Phases count on: what is in flight for the old object does not end with the new one's first phase.
     it->second.gather.clear();
     it->second.done.clear();
+    it->second.fences.clear();
+    it->second.fences_done = it->second.last_brought = nullptr;
     ++it->second.phase;
 }
 
@@ -175,7 +240,7 @@ void Checker::synchronise(Warp& w, const Inst&, int lane, Region& region, uint64
     ThreadClock& t = cta.thread[thread];
     touch(cta, thread);
     auto& locations = shadow_of(region).locations;
-    const auto reach = [](Scope s) { return s == Scope::cta ? 1 : s == Scope::cluster ? 2 : 3; };
+    const auto reach = reach_of;
     if (how.read) {
         const auto it = locations.find(offset);
         if (it == locations.end()) return;
@@ -195,7 +260,8 @@ void Checker::synchronise(Warp& w, const Inst&, int lane, Region& region, uint64
         return;
     }
     const bool releases = how.order == Order::release || how.order == Order::acq_rel || how.order == Order::sc;
-    const bool fenced = t.relaxed && t.relaxed->fence.valid;
+    const bool brought = t.relaxed && t.relaxed->brought;
+    const bool fenced = t.relaxed && (t.relaxed->fence.valid || brought);
     const uint64_t who = pack({cta.cta, thread});
     const auto old = locations.find(offset);
     if (!releases && !fenced) {
@@ -204,8 +270,11 @@ void Checker::synchronise(Warp& w, const Inst&, int lane, Region& region, uint64
         return;
     }
     int level = reach(how.scope);
-    if (!releases) level = std::min(level, reach(t.relaxed->fence.scope));
-    const Released now = releases ? release(cta, t, thread) : released(cta, thread, t.relaxed->fence);
+    if (!releases && !brought) level = std::min(level, reach(t.relaxed->fence.scope));
+    Released now;
+    if (releases) now = release(cta, t, thread);
+    else if (t.relaxed->fence.valid) now = released(cta, thread, t.relaxed->fence);
+    if (brought) join_into(now, *t.relaxed->brought);
     Location& location = locations[offset];
     if (!how.atomic && location.who != who) location.releases.clear();
     location.who = who;
@@ -237,7 +306,11 @@ void Checker::fence(Warp& w, Mask mask, Order order, Scope scope) {
             if (scope != Scope::cta) take(relaxed.pending_cluster);
             if (scope == Scope::gpu || scope == Scope::sys) take(relaxed.pending_far);
         }
-        if (order != Order::acquire) relaxed.fence = snapshot(t, scope);
+        if (order != Order::acquire) {
+            relaxed.fence = snapshot(t, scope);
+            relaxed.all_order = order == Order::sc && (scope == Scope::gpu || scope == Scope::sys);
+            if (reach_of(scope) == 3) relaxed.brought = nullptr;  // barriers brought the clocks as well
+        }
         ++t.clock;
     }
 }
