@@ -5,7 +5,10 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
+#include <tuple>
 
 #include "decode/decode.h"
 #include "machine/launch.h"
@@ -24,7 +27,8 @@ struct DeviceRegion {
     Bytes memory;
     emu::Region region;
 
-    DeviceRegion(uint64_t address, Bytes bytes, const std::string& name, bool writable, bool initialized) : memory(std::move(bytes)) {
+    DeviceRegion(uint64_t address, Bytes bytes, const std::string& name, bool writable, bool initialized)
+        : memory(std::move(bytes)) {
         region.begin = address;
         region.bytes = memory.size();
         region.host = const_cast<uint8_t*>(memory.data());  // read-only arrays are not `writable`
@@ -45,12 +49,13 @@ struct DeviceRegion {
         }
         for (; k < end; ++k) bits[k / 8] |= static_cast<uint8_t>(1u << (k % 8));
     }
+    bool is_written(uint64_t at) const { return !region.written || ((*region.written)[at / 8] >> (at % 8) & 1); }
     /// Takes over what is known of the same bytes in another region.
     void inherit(const DeviceRegion& from) {
         if (!region.written) return;
         for (uint64_t k = 0; k < region.bytes; ++k) {
             const uint64_t at = region.begin + k - from.region.begin;
-            if (at < from.region.bytes && (!from.region.written || ((*from.region.written)[at / 8] >> (at % 8) & 1))) mark_written(k, 1);
+            if (at < from.region.bytes && from.is_written(at)) mark_written(k, 1);
         }
     }
 };
@@ -71,18 +76,34 @@ nb::list parameters_of(const emu::Program& p) {
     return result;
 }
 
+nb::list entries_of(const emu::Module& m) {
+    nb::list names;
+    for (const auto& f : m.syntax().functions) if (f.entry && f.defined) names.append(f.name);
+    return names;
+}
+
+nb::list symbols_of(emu::Module& m) {
+    nb::list names;
+    for (const auto& r : m.image().regions()) names.append(r->name.substr(sizeof("variable ") - 1));
+    return names;
+}
+
+nb::object symbol_of(emu::Module& m, const std::string& name) {
+    const emu::Symbol* s = m.image().find(name);
+    if (!s) return nb::none();
+    auto view = nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>>(s->region->host, {s->region->bytes}, nb::find(&m));
+    return nb::make_tuple(s->address, nb::cast(view));
+}
+
 const emu::Program& program_of(const emu::Module& m, const std::string& entry) {
     const auto it = m.programs().find(entry);
     if (it == m.programs().end()) throw nb::key_error(entry.c_str());
     return *it->second;
 }
 
-template <class T>
-nb::ndarray<nb::numpy, T, nb::ndim<2>> table(const std::vector<std::vector<T>>& rows, size_t columns) {
-    auto* data = new T[rows.size() * columns + 1];
-    for (size_t r = 0; r < rows.size(); ++r) std::copy(rows[r].begin(), rows[r].end(), data + r * columns);
-    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-    return {data, {rows.size(), columns}, owner};
+nb::tuple cluster_of(const emu::Module& m, const std::string& entry) {
+    const auto& c = program_of(m, entry).cluster;
+    return nb::make_tuple(std::max(c[0], 1u), std::max(c[1], 1u), std::max(c[2], 1u));
 }
 
 struct PollState { bool interrupted = false; int skip = 0; };
@@ -98,21 +119,72 @@ bool poll_signals(void* context) {
     return false;
 }
 
-nb::dict launch(emu::Module& module, const std::string& entry, std::tuple<uint32_t, uint32_t, uint32_t> grid,
-                std::tuple<uint32_t, uint32_t, uint32_t> block, std::tuple<uint32_t, uint32_t, uint32_t> cluster, nb::bytes parameters,
-                const std::vector<DeviceRegion*>& regions, uint64_t dynamic_shared, bool sanitize, bool cooperative, uint32_t threads,
-                uint64_t max_steps, uint32_t max_findings, uint64_t stack_bytes) {
-    const emu::Program& program = program_of(module, entry);
+using Extent = std::tuple<uint32_t, uint32_t, uint32_t>;
+
+void set_extent(uint32_t* to, const Extent& from) { std::tie(to[0], to[1], to[2]) = from; }
+
+/// What a cooperative launch's grid barrier counts in; %envreg1 and 2 hold its address.
+class GridWorkspace {
+public:
+    GridWorkspace(emu::Module& module, const std::vector<DeviceRegion*>& regions) {
+        const uint64_t mark = module.addresses().mark();
+        region.begin = module.addresses().take(kBytes);
+        module.addresses().rewind(mark);
+        for (const DeviceRegion* r : regions) {
+            region.begin = std::max(region.begin, (r->region.end() + kApart - 1) / kApart * kApart + kApart);
+        }
+        region.bytes = kBytes;
+        region.host = reinterpret_cast<uint8_t*>(words_.data());
+        region.name = "grid workspace";
+    }
+    emu::Region region;
+
+private:
+    static constexpr uint64_t kBytes = 1024, kApart = 4096;
+    std::vector<uint64_t> words_ = std::vector<uint64_t>(kBytes / 8, 0);
+};
+
+/// (kind, message, line, file, line of the file, block, thread, address, count) of each.
+nb::list findings_of(const emu::Launch& launch) {
+    const emu::Program& program = *launch.program;
+    nb::list result;
+    for (const auto& f : launch.findings) {
+        const emu::Origin& o = program.origins[f.pc];
+        const std::string file = o.file < program.files.size() ? program.files[o.file] : "";
+        result.append(nb::make_tuple(kind_name(f.kind), f.message, o.line, file, o.file_line,
+                                     nb::make_tuple(f.block[0], f.block[1], f.block[2]),
+                                     nb::make_tuple(f.thread[0], f.thread[1], f.thread[2]), f.address, f.count));
+    }
+    return result;
+}
+
+/// A row for each instruction; counters.py names the columns.
+nb::ndarray<nb::numpy, uint64_t, nb::ndim<2>> rows_of(const emu::Program& program, const emu::Counters& counters) {
+    constexpr size_t columns = 13;
+    const size_t rows = program.code.size();
+    auto data = std::make_unique<uint64_t[]>(rows * columns + 1);  // never of size 0
+    for (size_t pc = 0; pc < rows; ++pc) {
+        const auto& e = counters.executed[pc];
+        const auto& m = counters.memory[pc];
+        const auto& o = program.origins[pc];
+        const uint64_t row[columns] = {o.line, o.file, o.file_line, o.opcode, e.warps, e.lanes,
+                                       static_cast<uint64_t>(program.code[pc].space), m.requests, m.bytes, m.sectors,
+                                       m.wavefronts, m.ideal, counters.flops[pc]};
+        std::copy_n(row, columns, &data[pc * columns]);
+    }
+    nb::capsule owner(data.get(), [](void* p) noexcept { delete[] static_cast<uint64_t*>(p); });
+    return {data.release(), {rows, columns}, owner};
+}
+
+nb::dict launch(emu::Module& module, const std::string& entry, const Extent& grid, const Extent& block,
+                const Extent& cluster, nb::bytes parameters, const std::vector<DeviceRegion*>& regions,
+                uint64_t dynamic_shared, bool sanitize, bool cooperative, uint32_t threads, uint64_t max_steps,
+                uint32_t max_findings, uint64_t stack_bytes) {
     emu::Launch launch;
-    launch.program = &program;
-    auto fill = [](uint32_t* to, const std::tuple<uint32_t, uint32_t, uint32_t>& from) {
-        to[0] = std::get<0>(from);
-        to[1] = std::get<1>(from);
-        to[2] = std::get<2>(from);
-    };
-    fill(launch.options.grid, grid);
-    fill(launch.options.block, block);
-    fill(launch.options.cluster, cluster);
+    launch.program = &program_of(module, entry);
+    set_extent(launch.options.grid, grid);
+    set_extent(launch.options.block, block);
+    set_extent(launch.options.cluster, cluster);
     launch.options.dynamic_shared = dynamic_shared;
     launch.options.sanitize = sanitize;
     launch.options.cooperative = cooperative;
@@ -120,25 +192,17 @@ nb::dict launch(emu::Module& module, const std::string& entry, std::tuple<uint32
     launch.options.max_steps = max_steps;
     launch.options.max_findings = max_findings;
     launch.options.stack_bytes = stack_bytes;
-    launch.parameters.assign(reinterpret_cast<const uint8_t*>(parameters.data()), reinterpret_cast<const uint8_t*>(parameters.data()) + parameters.size());
+    const auto* bytes = reinterpret_cast<const uint8_t*>(parameters.data());
+    launch.parameters.assign(bytes, bytes + parameters.size());
 
     emu::AddressMap memory;
     for (const auto& r : module.image().regions()) memory.add(r.get());
     for (DeviceRegion* r : regions) memory.add(&r->region);
     launch.memory = &memory;
-    // What a cooperative launch's grid barrier counts in; %envreg1 and 2 hold its address.
-    emu::Region workspace;
-    std::vector<uint64_t> workspace_bytes(128, 0);
+    GridWorkspace workspace(module, regions);
     if (cooperative) {
-        const uint64_t mark = module.addresses().mark();
-        workspace.begin = module.addresses().take(1024);
-        module.addresses().rewind(mark);
-        for (DeviceRegion* r : regions) workspace.begin = std::max(workspace.begin, (r->region.end() + 4095) / 4096 * 4096 + 4096);
-        workspace.bytes = 1024;
-        workspace.host = reinterpret_cast<uint8_t*>(workspace_bytes.data());
-        workspace.name = "grid workspace";
-        memory.add(&workspace);
-        launch.grid_workspace = workspace.begin;
+        memory.add(&workspace.region);
+        launch.grid_workspace = workspace.region.begin;
     }
 
     PollState state;
@@ -153,27 +217,13 @@ nb::dict launch(emu::Module& module, const std::string& entry, std::tuple<uint32
     }
     if (state.interrupted) throw nb::python_error();
 
-    nb::list findings;
-    for (const auto& f : launch.findings) {
-        const emu::Origin& o = program.origins[f.pc];
-        findings.append(nb::make_tuple(kind_name(f.kind), f.message, o.line, o.file < program.files.size() ? program.files[o.file] : "", o.file_line,
-                                       nb::make_tuple(f.block[0], f.block[1], f.block[2]),
-                                       nb::make_tuple(f.thread[0], f.thread[1], f.thread[2]), f.address, f.count));
-    }
-    std::vector<std::vector<uint64_t>> rows;
-    for (size_t pc = 0; pc < program.code.size(); ++pc) {
-        const auto& e = counters.executed[pc];
-        const auto& m = counters.memory[pc];
-        const auto& o = program.origins[pc];
-        rows.push_back({o.line, o.file, o.file_line, o.opcode, e.warps, e.lanes, static_cast<uint64_t>(program.code[pc].space), m.requests,
-                        m.bytes, m.sectors, m.wavefronts, m.ideal, counters.flops[pc]});
-    }
     nb::dict result;
-    result["findings"] = findings;
-    result["counters"] = table(rows, 13);
+    result["findings"] = findings_of(launch);
+    result["counters"] = rows_of(*launch.program, counters);
     result["barriers"] = counters.barriers;
     // What a kernel prints need not be UTF-8.
-    result["output"] = nb::steal<nb::str>(PyUnicode_DecodeUTF8(launch.output.data(), static_cast<Py_ssize_t>(launch.output.size()), "replace"));
+    const auto size = static_cast<Py_ssize_t>(launch.output.size());
+    result["output"] = nb::steal<nb::str>(PyUnicode_DecodeUTF8(launch.output.data(), size, "replace"));
     return result;
 }
 
@@ -191,50 +241,36 @@ NB_MODULE(EMULATOR_MODULE, m) {
         }
     });
 
+    using Module = emu::Module;
     nb::class_<DeviceRegion>(m, "Region", "Memory of Python's, behind a virtual address.")
-        .def(nb::init<uint64_t, Bytes, const std::string&, bool, bool>(), "address"_a, "memory"_a, "name"_a, "writable"_a, "initialized"_a)
+        .def(nb::init<uint64_t, Bytes, const std::string&, bool, bool>(), "address"_a, "memory"_a, "name"_a,
+             "writable"_a, "initialized"_a)
         .def_prop_ro("address", [](const DeviceRegion& r) { return r.region.begin; })
         .def_prop_ro("bytes", [](const DeviceRegion& r) { return r.region.bytes; })
         .def("mark_written", &DeviceRegion::mark_written, "offset"_a, "bytes"_a, "The host wrote these bytes.")
-        .def("inherit", &DeviceRegion::inherit, "from_region"_a, "Takes over which bytes are written of another region.");
+        .def("inherit", &DeviceRegion::inherit, "from_region"_a,
+             "Takes over which bytes are written of another region.");
 
-    nb::class_<emu::Module>(m, "Module", "A PTX text, parsed and decoded.")
+    nb::class_<Module>(m, "Module", "A PTX text, parsed and decoded.")
         .def(nb::init<const std::string&>(), "ptx"_a)
-        .def("entries", [](const emu::Module& module) {
-            nb::list names;
-            for (const auto& f : module.syntax().functions) if (f.entry && f.defined) names.append(f.name);
-            return names;
-        }, "The kernels, in the order of the text.")
-        .def("parameters", [](const emu::Module& module, const std::string& e) { return parameters_of(program_of(module, e)); }, "entry"_a,
-             "(name, type, bytes, align, offset) of each parameter.")
-        .def("parameter_bytes", [](const emu::Module& module, const std::string& e) { return program_of(module, e).parameter_bytes; }, "entry"_a)
-        .def("shared_bytes", [](const emu::Module& module, const std::string& e) { return program_of(module, e).shared_bytes; }, "entry"_a,
-             "Static shared memory, bytes.")
-        .def("register_bytes", [](const emu::Module& module, const std::string& e) { return program_of(module, e).register_bytes; }, "entry"_a,
-             "What a warp's registers take here, bytes.")
-        .def("cluster", [](const emu::Module& module, const std::string& e) {
-            const auto& c = program_of(module, e).cluster;
-            return nb::make_tuple(std::max(c[0], 1u), std::max(c[1], 1u), std::max(c[2], 1u));
-        }, "entry"_a, "The cluster that the kernel wants; (1, 1, 1) if none.")
-        .def("opcodes", [](const emu::Module& module, const std::string& e) { return program_of(module, e).opcodes; }, "entry"_a,
+        .def("entries", &entries_of, "The kernels, in the order of the text.")
+        .def("parameters", [](const Module& n, const std::string& e) { return parameters_of(program_of(n, e)); },
+             "entry"_a, "(name, type, bytes, align, offset) of each parameter.")
+        .def("parameter_bytes", [](const Module& n, const std::string& e) { return program_of(n, e).parameter_bytes; },
+             "entry"_a)
+        .def("cluster", &cluster_of, "entry"_a, "The cluster that the kernel wants; (1, 1, 1) if none.")
+        .def("opcodes", [](const Module& n, const std::string& e) { return program_of(n, e).opcodes; }, "entry"_a,
              "Names that the counters' opcode column means.")
-        .def("files", [](const emu::Module& module, const std::string& e) { return program_of(module, e).files; }, "entry"_a)
-        .def("take_address", [](emu::Module& module, uint64_t bytes) { return module.addresses().take(bytes); }, "bytes"_a)
-        .def("mark_addresses", [](emu::Module& module) { return module.addresses().mark(); })
-        .def("rewind_addresses", [](emu::Module& module, uint64_t mark) { module.addresses().rewind(mark); }, "mark"_a)
-        .def("symbols", [](emu::Module& module) {
-            nb::list names;
-            for (const auto& r : module.image().regions()) names.append(r->name.substr(sizeof("variable ") - 1));
-            return names;
-        })
-        .def("symbol", [](emu::Module& module, const std::string& name) -> nb::object {
-            const emu::Symbol* s = module.image().find(name);
-            if (!s) return nb::none();
-            auto view = nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>>(s->region->host, {s->region->bytes}, nb::find(&module));
-            return nb::make_tuple(s->address, nb::cast(view));
-        }, "name"_a, "(address, its bytes) of a variable; None if there is none.")
-        .def("launch", &launch, "entry"_a, "grid"_a, "block"_a, "cluster"_a, "parameters"_a, "regions"_a, "dynamic_shared"_a, "sanitize"_a,
-             "cooperative"_a, "threads"_a, "max_steps"_a, "max_findings"_a, "stack_bytes"_a);
+        .def("files", [](const Module& n, const std::string& e) { return program_of(n, e).files; }, "entry"_a,
+             "Names that the counters' file column means.")
+        .def("take_address", [](Module& n, uint64_t bytes) { return n.addresses().take(bytes); }, "bytes"_a)
+        .def("mark_addresses", [](Module& n) { return n.addresses().mark(); })
+        .def("rewind_addresses", [](Module& n, uint64_t mark) { n.addresses().rewind(mark); }, "mark"_a)
+        .def("symbols", &symbols_of, "The names of the variables.")
+        .def("symbol", &symbol_of, "name"_a, "(address, its bytes) of a variable; None if there is none.")
+        .def("launch", &launch, "entry"_a, "grid"_a, "block"_a, "cluster"_a, "parameters"_a, "regions"_a,
+             "dynamic_shared"_a, "sanitize"_a, "cooperative"_a, "threads"_a, "max_steps"_a, "max_findings"_a,
+             "stack_bytes"_a);
 
     m.def("forms", [] {
         nb::list rows;
@@ -250,5 +286,4 @@ NB_MODULE(EMULATOR_MODULE, m) {
     }, "What is known and not supported: (opcode, reason).");
     m.def("dump", [](const std::string& ptx) { return emu::dump(*emu::parse(ptx)); }, "ptx"_a,
           "The module as the parser understood it, as PTX again; names are not resolved.");
-    m.def("check_syntax", [](const std::string& ptx) { emu::parse(ptx); }, "ptx"_a);
 }

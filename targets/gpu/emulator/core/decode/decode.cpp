@@ -12,10 +12,11 @@ namespace {
 
 struct Named { const char* name; Type type; };
 constexpr Named kTypes[] = {
-    {"pred", Type::pred}, {"b8", Type::b8}, {"b16", Type::b16}, {"b32", Type::b32}, {"b64", Type::b64}, {"b128", Type::b128},
-    {"u8", Type::u8}, {"u16", Type::u16}, {"u32", Type::u32}, {"u64", Type::u64}, {"s8", Type::s8}, {"s16", Type::s16},
-    {"s32", Type::s32}, {"s64", Type::s64}, {"f16", Type::f16}, {"f16x2", Type::f16x2}, {"bf16", Type::bf16},
-    {"bf16x2", Type::bf16x2}, {"f32", Type::f32}, {"f64", Type::f64}, {"f32x2", Type::f32x2},
+    {"pred", Type::pred},   {"b8", Type::b8},     {"b16", Type::b16},       {"b32", Type::b32}, {"b64", Type::b64},
+    {"b128", Type::b128},   {"u8", Type::u8},     {"u16", Type::u16},       {"u32", Type::u32}, {"u64", Type::u64},
+    {"s8", Type::s8},       {"s16", Type::s16},   {"s32", Type::s32},       {"s64", Type::s64}, {"f16", Type::f16},
+    {"f16x2", Type::f16x2}, {"bf16", Type::bf16}, {"bf16x2", Type::bf16x2}, {"f32", Type::f32}, {"f64", Type::f64},
+    {"f32x2", Type::f32x2},
 };
 
 std::string full_name(const ast::Instruction& i) {
@@ -78,7 +79,9 @@ const char* name_of(Type type) {
 
 Decode::Decode(Context& c, const ast::Instruction& instruction) : source_text(instruction), context(c) {}
 
-void Decode::fail(const std::string& message) const { throw PtxError(source_text.line, full_name(source_text) + ": " + message); }
+void Decode::fail(const std::string& message) const {
+    throw PtxError(source_text.line, full_name(source_text) + ": " + message);
+}
 
 void Decode::unsupported(const std::string& message) const {
     throw PtxError(source_text.line, full_name(source_text) + ": " + message, true);
@@ -105,14 +108,17 @@ Type Decode::type(size_t n) const {
 }
 
 const ast::Operand& Decode::operand(size_t n) const {
-    if (n >= source_text.operands.size()) fail("it has too few operands (" + std::to_string(source_text.operands.size()) + ")");
+    if (n >= source_text.operands.size()) {
+        fail("it has too few operands (" + std::to_string(source_text.operands.size()) + ")");
+    }
     return source_text.operands[n];
 }
 
 void Decode::expect(size_t low, size_t high) const {
     const size_t n = source_text.operands.size();
     if (n < low || n > high) {
-        const std::string range = low == high ? std::to_string(low) : std::to_string(low) + " to " + std::to_string(high);
+        const std::string range =
+            low == high ? std::to_string(low) : std::to_string(low) + " to " + std::to_string(high);
         fail("it has " + std::to_string(n) + " operands and takes " + range);
     }
 }
@@ -193,7 +199,8 @@ Slot Decode::source_at_least(const ast::Operand& o, Type wanted, Type* declared)
     if (o.kind == ast::Operand::integer || o.kind == ast::Operand::real) {
         uint64_t bits = 0;
         if (!literal_bits(o, wanted, bits)) {
-            fail(std::string("the literal is no ") + name_of(wanted) + (o.kind == ast::Operand::integer ? " (write 0f... or a decimal point)" : ""));
+            fail(std::string("the literal is no ") + name_of(wanted) +
+                 (o.kind == ast::Operand::integer ? " (write 0f... or a decimal point)" : ""));
         }
         return constant(bits, bytes);
     }
@@ -202,7 +209,8 @@ Slot Decode::source_at_least(const ast::Operand& o, Type wanted, Type* declared)
     if (e.kind == Entity::reg) {
         if (e.type == Type::pred) fail("operand " + o.name + " is a predicate, and ." + name_of(wanted) + " is wanted");
         if (bytes_of(e.type) < bytes && !(bytes == 1)) {
-            fail("operand " + o.name + " is a ." + name_of(e.type) + " register, and ." + name_of(wanted) + " is wanted");
+            fail("operand " + o.name + " is a ." + name_of(e.type) + " register, and ." + name_of(wanted) +
+                 " is wanted");
         }
         *declared = e.type;
         touched.push_back(e.slot);
@@ -236,7 +244,8 @@ Slot Decode::dest(const ast::Operand& o, Type wanted) {
     Type declared = wanted;
     const Slot slot = dest_at_least(o, wanted, &declared);
     if (bytes_of(declared) != bytes_of(wanted)) {
-        fail("destination " + o.name + " is a ." + name_of(declared) + " register, and ." + name_of(wanted) + " is wanted");
+        fail("destination " + o.name + " is a ." + name_of(declared) + " register, and ." + name_of(wanted) +
+             " is wanted");
     }
     return slot;
 }
@@ -249,7 +258,8 @@ Slot Decode::dest_at_least(const ast::Operand& o, Type wanted, Type* declared) {
     const Entity e = find(o.name);
     if (e.kind != Entity::reg) fail("the destination " + o.name + " is no register");
     if (e.type == Type::pred || bytes_of(e.type) < bytes_of(wanted)) {
-        fail("destination " + o.name + " is a ." + name_of(e.type) + " register, and ." + name_of(wanted) + " is wanted");
+        fail("destination " + o.name + " is a ." + name_of(e.type) + " register, and ." + name_of(wanted) +
+             " is wanted");
     }
     *declared = e.type;
     touched.push_back(e.slot | Program::kWritten);
@@ -316,7 +326,9 @@ std::vector<ast::Operand> Decode::elements(const ast::Operand& o) const {
     return {o};
 }
 
-bool Decode::is_literal(size_t n) const { return n < operands() && source_text.operands[n].kind == ast::Operand::integer; }
+bool Decode::is_literal(size_t n) const {
+    return n < operands() && source_text.operands[n].kind == ast::Operand::integer;
+}
 
 int64_t Decode::literal(size_t n) const {
     const ast::Operand& o = operand(n);

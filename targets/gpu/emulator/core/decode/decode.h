@@ -35,7 +35,7 @@ struct Entity {
     enum Kind : uint8_t { none, reg, vector_reg, variable, function, label, calls, special } kind = none;
     Type type = Type::none;         // of registers
     Slot slot = kNone;              // of registers
-    uint32_t elements = 1;          // of vector registers; slots follow each other
+    uint32_t elements = 1;          // of vector registers; x, y, z and w are names of their own
     Space space = Space::none;      // of variables
     uint64_t address = 0;           // of variables: in their space (global, constant: virtual; local, param of device
                                     // functions: offset in the frame, space local)
@@ -124,7 +124,7 @@ public:
     [[noreturn]] void fail(const std::string& message) const;  // PtxError with the line and the instruction
     [[noreturn]] void unsupported(const std::string& message) const;
 
-    // Defined in decoder.cpp
+    // Defined in context.h.
     struct Context;
     Decode(Context& context, const ast::Instruction& instruction);
     Context& context;

@@ -67,7 +67,8 @@ const std::unordered_map<std::string, std::vector<Row>>& rows() {
     return table;
 }
 
-bool fits(const Row& row, size_t w, const std::vector<std::string>& modifiers, size_t m, std::vector<std::string>& chosen) {
+bool fits(const Row& row, size_t w, const std::vector<std::string>& modifiers, size_t m,
+          std::vector<std::string>& chosen) {
     if (w == row.words.size()) return m == modifiers.size();
     const Word& word = row.words[w];
     if (m < modifiers.size()) {
@@ -91,8 +92,9 @@ bool is_ordered(const std::string& word) {
     return std::find(kinds.begin(), kinds.end(), word.substr(0, digits)) != kinds.end();
 }
 
-/// The manual gives modifiers in an order, and ptxas takes others, which compilers make use of (Triton: atom.global.gpu.
-/// acq_rel.add; CUB: vote.ballot.sync). Each word of the row takes a modifier that is left; `budget` bounds the search.
+/// The manual gives modifiers in an order, and ptxas takes others, which compilers make use of (Triton:
+/// atom.global.gpu.acq_rel.add; CUB: vote.ballot.sync). Each word of the row takes a modifier that is left; `budget`
+/// bounds the search.
 bool fits_in_any_order(const Row& row, size_t w, const std::vector<std::string>& modifiers, uint32_t left, int& budget,
                        std::vector<std::string>& chosen) {
     if (--budget < 0) return false;
@@ -104,7 +106,9 @@ bool fits_in_any_order(const Row& row, size_t w, const std::vector<std::string>&
         const bool ordered = is_ordered(modifiers[m]);
         if (ordered && ordered_before) continue;
         ordered_before = ordered_before || ordered;
-        if (std::find(word.alternatives.begin(), word.alternatives.end(), modifiers[m]) == word.alternatives.end()) continue;
+        if (std::find(word.alternatives.begin(), word.alternatives.end(), modifiers[m]) == word.alternatives.end()) {
+            continue;
+        }
         chosen[w] = modifiers[m];
         if (fits_in_any_order(row, w + 1, modifiers, left & ~(1u << m), budget, chosen)) return true;
     }
@@ -137,7 +141,8 @@ std::string no_match(const ast::Instruction& instruction) {
         for (const Refused& r : refused_opcodes()) {
             const std::string opcode = r.opcode;
             const bool prefix = opcode.back() == '*';
-            if (prefix ? instruction.opcode.rfind(opcode.substr(0, opcode.size() - 1), 0) == 0 : instruction.opcode == opcode) {
+            if (prefix ? instruction.opcode.rfind(opcode.substr(0, opcode.size() - 1), 0) == 0
+                       : instruction.opcode == opcode) {
                 return std::string("is not supported: ") + r.reason;
             }
         }

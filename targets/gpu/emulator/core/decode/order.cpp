@@ -1,3 +1,4 @@
+// Bourdoncle's order of blocks: Tarjan's strongly connected components, nested, without recursion.
 #include "decode/order.h"
 
 #include <algorithm>
@@ -13,7 +14,11 @@ constexpr int kMaxNesting = 48;  // of loops; deeper ones are taken in the order
 class Components {
 public:
     Components(const std::vector<std::vector<uint32_t>>& successors, const std::vector<uint32_t>& region)
-        : successors_(successors), region_(region), index_(successors.size(), kUnset), low_(successors.size()), on_(successors.size()) {}
+        : successors_(successors),
+          region_(region),
+          index_(successors.size(), kUnset),
+          low_(successors.size()),
+          on_(successors.size()) {}
 
     /// `region[b] == id` says that b belongs; `roots` are tried first. Edges to `head` are left out.
     std::vector<std::vector<uint32_t>> run(uint32_t id, uint32_t head, const std::vector<uint32_t>& blocks) {
@@ -46,7 +51,6 @@ public:
                     if (on_[s]) low_[b] = std::min(low_[b], index_[s]);
                 }
                 if (deeper) continue;
-                if (successors_[b].empty()) f.next = 1;
                 if (low_[b] == index_[b]) {
                     std::vector<uint32_t> component;
                     uint32_t member;
@@ -76,7 +80,8 @@ private:
 
 }  // namespace
 
-uint32_t order_blocks(const std::vector<std::vector<uint32_t>>& successors, uint32_t first, std::vector<BlockOrder>& out) {
+uint32_t order_blocks(const std::vector<std::vector<uint32_t>>& successors, uint32_t first,
+                      std::vector<BlockOrder>& out) {
     const uint32_t count = static_cast<uint32_t>(successors.size());
     out.assign(count, {});
     std::vector<uint32_t> region(count, 0);
@@ -90,7 +95,9 @@ uint32_t order_blocks(const std::vector<std::vector<uint32_t>>& successors, uint
     for (uint32_t b = 0; b < count; ++b) all[b] = b;
     auto push = [&](uint32_t id, uint32_t head, const std::vector<uint32_t>& blocks, int depth) {
         auto parts = components.run(id, head, blocks);
-        for (auto part = parts.rbegin(); part != parts.rend(); ++part) tasks.push_back({std::move(*part), kUnset, depth, false});
+        for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+            tasks.push_back({std::move(*part), kUnset, depth, false});
+        }
     };
     push(0, kUnset, all, 0);
     while (!tasks.empty()) {
@@ -107,7 +114,9 @@ uint32_t order_blocks(const std::vector<std::vector<uint32_t>>& successors, uint
         if (!loop) continue;
         tasks.push_back({{}, head, task.depth, true});
         if (task.depth >= kMaxNesting) {
-            for (size_t i = 1; i < task.blocks.size(); ++i) out[task.blocks[i]].order = out[task.blocks[i]].loop_end = next++;
+            for (size_t i = 1; i < task.blocks.size(); ++i) {
+                out[task.blocks[i]].order = out[task.blocks[i]].loop_end = next++;
+            }
             continue;
         }
         const uint32_t id = next_region++;

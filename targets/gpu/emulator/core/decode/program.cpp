@@ -1,7 +1,6 @@
 // A kernel and the functions it can reach become one program: registers and frames get places, every instruction its
 // form, every label its pc, every basic block its order.
 #include <algorithm>
-#include <set>
 
 #include "decode/context.h"
 #include "decode/match.h"
@@ -47,7 +46,9 @@ Entity place_shared(Program& p, const ast::Variable& v) {
         return variable_entity(v, Space::shared, ~uint64_t{0});  // known when all static ones are
     }
     const uint64_t at = round_up(kSharedStart + p.shared_bytes, align);
-    if (v.bytes > (1u << 24) || at + v.bytes > (1u << 24)) throw PtxError(v.line, "variable " + v.name + ": too much shared memory");
+    if (v.bytes > (1u << 24) || at + v.bytes > (1u << 24)) {
+        throw PtxError(v.line, "variable " + v.name + ": too much shared memory");
+    }
     p.shared_bytes = at + v.bytes - kSharedStart;
     return variable_entity(v, Space::shared, at);
 }
@@ -57,7 +58,9 @@ Entity place_shared(Program& p, const ast::Variable& v) {
 Slot Decode::Context::take_register(uint32_t bytes_a_lane) {
     const uint32_t size = bytes_a_lane ? bytes_a_lane * kLanes : 4;
     const uint32_t at = static_cast<uint32_t>(round_up(program.register_bytes, bytes_a_lane ? 64 : 4));
-    if (at > kMaxRegisterBytes - size) throw PtxError(function ? function->line : 0, "the kernel has too many registers");
+    if (at > kMaxRegisterBytes - size) {
+        throw PtxError(function ? function->line : 0, "the kernel has too many registers");
+    }
     program.register_bytes = at + size;
     if (function) {
         Function& f = program.functions[function_index];
@@ -75,15 +78,21 @@ void Decode::Context::declare(const ast::Function& f) {
     auto in_frame = [&](const ast::Variable& v) {
         const uint64_t at = round_up(frame, std::max<uint64_t>(v.align, 1));
         frame = at + v.bytes;
-        if (v.bytes > kMaxFrame || frame > kMaxFrame) throw PtxError(v.line, "variable " + v.name + ": too much local memory");
+        if (v.bytes > kMaxFrame || frame > kMaxFrame) {
+            throw PtxError(v.line, "variable " + v.name + ": too much local memory");
+        }
         return variable_entity(v, Space::local, at);
     };
     auto add = [&](uint32_t scope_index, const std::string& name, Entity e, uint32_t line) {
-        if (!scopes[scope_index].emplace(name, std::move(e)).second) throw PtxError(line, "the name " + name + " is declared twice");
+        if (!scopes[scope_index].emplace(name, std::move(e)).second) {
+            throw PtxError(line, "the name " + name + " is declared twice");
+        }
     };
     auto registers = [&](const ast::Variable& v) {
         const uint32_t bytes = bytes_of(v.type);
-        if (v.type != Type::pred && bytes == 0) throw PtxError(v.line, "registers of type ." + std::string(name_of(v.type)) + " are not supported");
+        if (v.type != Type::pred && bytes == 0) {
+            throw PtxError(v.line, "registers of type ." + std::string(name_of(v.type)) + " are not supported");
+        }
         const uint32_t lanes = v.type == Type::pred ? 0 : std::max(bytes, 2u);
         const uint32_t count = v.range ? v.range : 1;
         for (uint32_t k = 0; k < count; ++k) {
@@ -147,7 +156,10 @@ void Decode::Context::declare(const ast::Function& f) {
             case Space::shared: add(v.scope, v.name, place_shared(program, v), v.line); break;
             default: {
                 const Symbol* symbol = image.find(v.name);
-                if (!symbol) throw PtxError(v.line, "variable " + v.name + ": this space cannot be declared inside of a function");
+                if (!symbol) {
+                    throw PtxError(v.line,
+                                   "variable " + v.name + ": this space cannot be declared inside of a function");
+                }
             }
         }
     }
@@ -172,7 +184,8 @@ void decode_function(Decode::Context& c) {
     std::vector<uint32_t> pc_of(f.code.size() + 1);
     std::vector<std::string> words;
 
-    auto emit = [&](Inst inst, const ast::Instruction& source, uint32_t opcode, Flow flow, const std::vector<Slot>& touched) {
+    auto emit = [&](Inst inst, const ast::Instruction& source, uint32_t opcode, Flow flow,
+                    const std::vector<Slot>& touched) {
         inst.pc = static_cast<uint32_t>(p.code.size());
         if (inst.pc >= kMaxCode) throw PtxError(source.line, "the kernel has too many instructions");
         p.code.push_back(inst);
@@ -263,7 +276,8 @@ void make_blocks(Decode::Context& c) {
             auto& to = successors[b - low];
             const Flow& flow = c.flows[pc];
             for (uint32_t target : flow.labels) to.push_back(p.block_of[target] - low);
-            const bool leaves = (flow.kind == Flow::branch || flow.kind == Flow::table || flow.kind == Flow::end) && p.code[pc].guard == kNone;
+            const bool leaves = (flow.kind == Flow::branch || flow.kind == Flow::table || flow.kind == Flow::end) &&
+                                p.code[pc].guard == kNone;
             if (!leaves && end < f.end) to.push_back(b + 1 - low);
             std::sort(to.begin(), to.end());
             to.erase(std::unique(to.begin(), to.end()), to.end());
@@ -277,6 +291,9 @@ void make_blocks(Decode::Context& c) {
 }  // namespace
 
 std::unique_ptr<Program> decode(const ast::Module& module, const Image& image, const ast::Function& kernel) {
+    if (kernel.blocks_are_clusters) {
+        throw PtxError(kernel.line, kernel.name + ": grids counted in clusters (.blocksareclusters) are not supported", true);
+    }
     auto program = std::make_unique<Program>();
     Program& p = *program;
     p.name = kernel.name;
@@ -307,7 +324,10 @@ std::unique_ptr<Program> decode(const ast::Module& module, const Image& image, c
         if (v.space == Space::shared && reach.names.count(v.name)) c.shared[v.name] = place_shared(p, v);
     }
     // All functions' variables have their places before any instruction names one: calls need their callees' frames.
-    struct Scopes { std::vector<std::unordered_map<std::string, Entity>> scopes; std::unordered_map<std::string, const ast::Prototype*> prototypes; };
+    struct Scopes {
+        std::vector<std::unordered_map<std::string, Entity>> scopes;
+        std::unordered_map<std::string, const ast::Prototype*> prototypes;
+    };
     std::vector<Scopes> declared(p.functions.size());
     for (uint32_t k = 0; k < p.functions.size(); ++k) {
         c.function_index = k;
@@ -319,7 +339,9 @@ std::unique_ptr<Program> decode(const ast::Module& module, const Image& image, c
     if (p.dynamic_shared) p.shared_bytes = dynamic - kSharedStart;
     auto settle = [&](std::unordered_map<std::string, Entity>& names) {
         for (auto& [name, e] : names) {
-            if (e.kind == Entity::variable && e.space == Space::shared && e.address == ~uint64_t{0}) e.address = dynamic;
+            if (e.kind == Entity::variable && e.space == Space::shared && e.address == ~uint64_t{0}) {
+                e.address = dynamic;
+            }
         }
     };
     settle(c.shared);
@@ -341,7 +363,8 @@ std::unique_ptr<Program> decode(const ast::Module& module, const Image& image, c
     p.register_bytes = static_cast<uint32_t>(round_up(p.register_bytes, 64));
     // The deepest chain of calls; callees of `recursive` functions take from the stack that a launch adds.
     // A header lies below each callee's frame; the kernel has none, so that its frame ends where its memory does.
-    p.local_bytes = static_cast<uint32_t>(round_up(reach.deepest([&](uint32_t k) { return p.functions[k].frame + (k ? 16u : 0u); }), 16));
+    p.local_bytes = static_cast<uint32_t>(
+        round_up(reach.deepest([&](uint32_t k) { return p.functions[k].frame + (k ? 16u : 0u); }), 16));
     return program;
 }
 

@@ -1,3 +1,4 @@
+// Variables get addresses and memory, and what their initializers say.
 #include "machine/image.h"
 
 #include <cstdlib>
@@ -32,7 +33,9 @@ Image::Image(const ast::Module& module, Addresses& addresses) {
         region->name = "variable " + v.name;
         // Fresh pages of the system's are zero and cost nothing until they are touched.
         auto* memory = static_cast<uint8_t*>(std::calloc(v.bytes ? v.bytes : 1, 1));
-        if (!memory) throw PtxError(v.line, "variable " + v.name + ": no memory for " + std::to_string(v.bytes) + " bytes");
+        if (!memory) {
+            throw PtxError(v.line, "variable " + v.name + ": no memory for " + std::to_string(v.bytes) + " bytes");
+        }
         memory_.emplace_back(memory, &std::free);
         region->host = memory;
         symbols_[v.name] = {v.space, region->begin, region.get(), &v};
@@ -47,7 +50,9 @@ Image::Image(const ast::Module& module, Addresses& addresses) {
 
 void Image::initialize(const ast::Module&, const ast::Variable& v, Region& region) {
     const auto& init = *v.initializer;
-    if (init.bytes.size() > region.bytes) throw PtxError(v.line, "variable " + v.name + ": more initial values than elements");
+    if (init.bytes.size() > region.bytes) {
+        throw PtxError(v.line, "variable " + v.name + ": more initial values than elements");
+    }
     if (!init.bytes.empty()) std::memcpy(region.host, init.bytes.data(), init.bytes.size());
     for (const auto& r : init.relocations) {
         uint64_t value = 0;
@@ -57,7 +62,8 @@ void Image::initialize(const ast::Module&, const ast::Variable& v, Region& regio
             value = kFunctionBase + 16ull * f->second;
             taken_[f->second] = true;
         } else {
-            throw PtxError(v.line, "variable " + v.name + ": its initial value names " + r.symbol + ", which is no variable or function");
+            throw PtxError(v.line, "variable " + v.name + ": its initial value names " + r.symbol +
+                                       ", which is no variable or function");
         }
         value += static_cast<uint64_t>(r.addend);
         // mask(0xff00)(symbol): that byte of the address

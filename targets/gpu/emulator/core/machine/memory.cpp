@@ -1,4 +1,5 @@
-// From addresses to host memory: which region owns an address, what each lane may touch, and what is said if it may not.
+// From addresses to host memory: which region owns an address, what each lane may touch, and what is said if it may
+// not.
 #include "machine/memory.h"
 
 #include <algorithm>
@@ -12,8 +13,8 @@
 namespace emu {
 namespace {
 
-// Device-side malloc adds regions while other threads of the host look some up. Lookups are rare (see Worker::recent), so
-// one lock for all maps does.
+// Device-side malloc adds regions while other threads of the host look some up. Lookups are rare (see Worker::recent),
+// so one lock for all maps does.
 std::shared_mutex map_lock;
 
 std::string hex(uint64_t x) {
@@ -29,7 +30,8 @@ std::string distance(uint64_t address, uint64_t bytes, uint64_t begin, uint64_t 
     const std::string what = name + " (" + byte_count(extent) + ")", s = address + bytes == 1 ? "" : "s";
     if (address < begin) {
         const uint64_t before = begin - address;
-        return (before < bytes ? byte_count(before) + " of them" : byte_count(before)) + " before the beginning of " + what;
+        return (before < bytes ? byte_count(before) + " of them" : byte_count(before)) + " before the beginning of " +
+               what;
     }
     const uint64_t offset = address - begin;
     if (offset >= extent) {
@@ -119,7 +121,8 @@ Checked check(Warp& w, const Inst& inst, int lane, Space named, uint64_t address
                 break;
             }
             if (!inside(begin, cta->shared.bytes)) {
-                r.message = text() + ", " + distance(within, bytes, begin, cta->shared.bytes, "the block's shared memory");
+                r.message =
+                    text() + ", " + distance(within, bytes, begin, cta->shared.bytes, "the block's shared memory");
                 return r;
             }
             r.region = &cta->shared;
@@ -141,8 +144,9 @@ Checked check(Warp& w, const Inst& inst, int lane, Space named, uint64_t address
             if (region == nullptr) {
                 const Region* near = w.launch->memory->nearest(address);
                 r.message = text() + (address < 4096 ? ", a null pointer"
-                                      : near == nullptr ? ", where there is no memory"
-                                                        : ", " + distance(address, bytes, near->begin, near->bytes, near->name));
+                                      : near == nullptr
+                                          ? ", where there is no memory"
+                                          : ", " + distance(address, bytes, near->begin, near->bytes, near->name));
                 return r;
             }
             w.worker->recent[inst.pc & 63] = region;

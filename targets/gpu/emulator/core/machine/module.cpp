@@ -1,3 +1,4 @@
+// Loading: parse, give variables their places, decode every kernel.
 #include "machine/module.h"
 
 #include "decode/context.h"

@@ -69,7 +69,7 @@ struct Program {
     uint32_t dynamic_align = 1;
     bool dynamic_shared = false;
     bool reserved_shared = false;      // it asks where the system's shared memory lies, and may use it (cooperative groups do)
-    uint32_t local_bytes = 0;          // of a thread, calls included; recursion adds Launch::stack_bytes
+    uint32_t local_bytes = 0;          // of a thread, calls included; recursion adds Options::stack_bytes
     bool recursive = false;            // or calls through pointers
     uint32_t maxntid[3] = {0, 0, 0}, reqntid[3] = {0, 0, 0}, cluster[3] = {0, 0, 0};
     std::vector<std::shared_ptr<const void>> sides;  // keeps Inst::side alive

@@ -3,9 +3,7 @@
 
 #include <bit>
 #include <cfenv>
-#include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "numerics/formats.h"
 #include "numerics/matmul_vector.h"

@@ -1,10 +1,97 @@
-// atom and red: which forms there are, and which function each is; the functions are in atomic_functions.h.
+// atom and red: which forms there are, and how the lanes' operations are carried out; the operations themselves are in
+// atomic_functions.h.
 #include "ops/atomic_functions.h"
+
+#include "ops/memory_access.h"
 
 namespace emu {
 namespace {
 
 using namespace atomic_ops;
+
+/// What an atomic instruction keeps besides its Inst.
+struct Atomic {
+    Order order = Order::relaxed;
+    Scope scope = Scope::gpu;
+    bool cluster = false;
+    bool returns = true;     // atom; red does not
+    Slot d[8] = {}, b[8] = {}, c = kNone;  // by element
+};
+
+/// Lanes one after the other, lowest first; within a lane, elements one after the other, each atomic for itself. Sums
+/// of f32 flush subnormals in global memory, and keep them in shared memory.
+template <class T, class F, int N = 1>
+void run(Warp& w, const Inst& i, Mask mask) {
+    constexpr uint32_t bytes = sizeof(T) * N;
+    const auto& s = i.as<Atomic>();
+    alignas(64) uint64_t address[kLanes];
+    w.addresses(i, address);
+    alignas(64) T result[N][kLanes] = {};
+    const T* b[N];
+    for (int e = 0; e < N; ++e) b[e] = w.get<T>(s.b[e]);
+    const T* c = s.c == kNone ? b[0] : w.get<T>(s.c);
+    auto plain = [&](uint8_t* at, int l, bool global) {
+        for (int e = 0; e < N; ++e) {
+            const T old = load_plain<T>(at + e * sizeof(T));
+            store_plain<T>(at + e * sizeof(T), F{}(old, b[e][l], c[l], global));
+            result[e][l] = old;
+        }
+    };
+    auto contend = [&](uint8_t* at, int l, bool global) {
+        for (int e = 0; e < N; ++e) {
+            result[e][l] = update_atomic<T>(at + e * sizeof(T), [&](T old) { return F{}(old, b[e][l], c[l], global); });
+        }
+    };
+    Flat f;
+    if (w.sanitizer == nullptr && flat<bytes>(w, i, mask, i.space, address, true, s.cluster, f)) {
+        const bool global = f.space == Space::global;
+        if (contended(w, f.space)) {
+            each_lane(mask, [&](int l) { contend(f.at(address, l), l, global); });
+        } else if (N == 1 && f.pattern == Pattern::uniform) {
+            uint8_t* at = f.straight(address, f.first);
+            T value = load_plain<T>(at);
+            each_lane(mask, [&](int l) {
+                result[0][l] = value;
+                value = F{}(value, b[0][l], c[l], global);
+            });
+            store_plain<T>(at, value);
+        } else {
+            each_lane(mask, [&](int l) { plain(f.at(address, l), l, global); });
+        }
+        count_flat<bytes>(w, i, mask, address, f);
+    } else {
+        Resolved r;
+        resolve(w, i, mask, i.space, address, bytes, bytes, true, r, s.cluster);
+        mask = r.ok;
+        if (mask == 0) return;
+        if (w.sanitizer != nullptr) {
+            w.sanitizer->access(w, i, mask, r, bytes,
+                                {.read = true, .write = true, .atomic = true, .order = s.order, .scope = s.scope});
+        }
+        const bool threads = w.launch->options.threads > 1;
+        each_lane(mask, [&](int l) {
+            const Space space = r.region[l]->space;
+            const bool global = space != Space::shared && space != Space::local;
+            if (threads && global) contend(r.host[l], l, global);
+            else plain(r.host[l], l, global);
+        });
+        count_memory(w, i, mask, i.space, address, bytes);
+    }
+    if (!s.returns) return;
+    for (int e = 0; e < N; ++e) w.put(s.d[e], result[e], mask);
+    w.polled();
+}
+
+/// The handler for F on elements of 1, 2, 4 or 8.
+template <class T, class F>
+Handler by_elements(uint32_t elements) {
+    switch (elements) {
+        case 1: return run<T, F, 1>;
+        case 2: return run<T, F, 2>;
+        case 4: return run<T, F, 4>;
+        default: return run<T, F, 8>;
+    }
+}
 
 Handler integer_handler(const Decode& d, Type type) {
     const bool wide = bytes_of(type) == 8;
@@ -14,7 +101,9 @@ Handler integer_handler(const Decode& d, Type type) {
     if (d.has("add")) return wide ? run<uint64_t, Add> : run<uint32_t, Add>;
     if (d.has("inc")) return run<uint32_t, Increment>;
     if (d.has("dec")) return run<uint32_t, Decrement>;
-    if (d.has("exch")) return type == Type::b128 ? run<U128, Exchange> : wide ? run<uint64_t, Exchange> : run<uint32_t, Exchange>;
+    if (d.has("exch")) {
+        return type == Type::b128 ? run<U128, Exchange> : wide ? run<uint64_t, Exchange> : run<uint32_t, Exchange>;
+    }
     if (d.has("cas")) {
         switch (type) {
             case Type::b16: return run<uint16_t, CompareAndSwap>;
@@ -34,7 +123,9 @@ Handler integer_handler(const Decode& d, Type type) {
 
 template <class H>
 Handler narrow_handler(const Decode& d, bool packed, uint32_t elements) {
-    auto handler = [&]<class F>(F) { return packed ? by_elements<uint32_t, Pair<F>>(elements) : by_elements<uint16_t, F>(elements); };
+    auto handler = [&]<class F>(F) {
+        return packed ? by_elements<uint32_t, Pair<F>>(elements) : by_elements<uint16_t, F>(elements);
+    };
     if (d.has("min")) return handler(ChooseNarrow<H, false>{});
     if (d.has("max")) return handler(ChooseNarrow<H, true>{});
     return handler(AddNarrow<H>{});
@@ -58,7 +149,8 @@ void decode_atomic(Decode& d) {
     auto parts = [&](size_t n) {
         auto result = d.elements(d.operand(n));
         if (result.size() != elements) {
-            d.fail("an operand has " + std::to_string(result.size()) + " elements, the instruction " + std::to_string(elements));
+            d.fail("an operand has " + std::to_string(result.size()) + " elements, the instruction " +
+                   std::to_string(elements));
         }
         return result;
     };
@@ -86,8 +178,9 @@ void decode_atomic(Decode& d) {
 #define SCOPE "[cta|cluster|gpu|sys] "
 #define SPACE "[global|shared|shared::cta|shared::cluster] "
 #define HINT "[L2::cache_hint] "
-// The operations that atom and red share, behind their own orders. ptxas takes modifiers in any order; here are the order
-// of the manual's syntax, that of its examples with vectors, and that of the CUDA headers, where the operation comes first.
+// The operations that atom and red share, behind their own orders. ptxas takes modifiers in any order; here are the
+// order of the manual's syntax, that of its examples with vectors, and that of the CUDA headers, where the operation
+// comes first.
 #define COMMON(opcode, order, operands)                                                                            \
     {opcode, order SCOPE SPACE "and|or|xor " HINT "b32|b64", operands, decode_atomic},                             \
         {opcode, order SCOPE SPACE "add " HINT "u32|s32|u64|f32|f64", operands, decode_atomic},                    \

@@ -38,7 +38,8 @@ void run_table(Warp& w, const Inst& i, Mask mask) {
     }
     if (bad) {
         const int l = __builtin_ctz(bad);
-        w.fault(Kind::trap, i, l, 0, "branch index " + std::to_string(index[l]) + " of " + std::to_string(i.c) + " targets");
+        w.fault(Kind::trap, i, l, 0,
+                "branch index " + std::to_string(index[l]) + " of " + std::to_string(i.c) + " targets");
         w.exit(bad);
         mask &= ~bad;
     }
@@ -60,7 +61,9 @@ void decode_brx(Decode& d) {
     d.expect(2, 2);
     d.inst.a = d.source(0, Type::u32);
     const auto it = d.context.prototypes.find(d.operand(1).name);
-    if (it == d.context.prototypes.end() || it->second->targets.empty()) d.fail("unknown table of targets " + d.operand(1).name);
+    if (it == d.context.prototypes.end() || it->second->targets.empty()) {
+        d.fail("unknown table of targets " + d.operand(1).name);
+    }
     d.flow.kind = Flow::table;
     for (const auto& name : it->second->targets) {
         const Entity e = d.find(name);
@@ -108,12 +111,13 @@ struct Call {
     uint32_t after = 0;     // where lanes go on that do not call
 };
 
-constexpr uint32_t kHeader = 16;  // below a callee's frame: {function, distance to the caller's frame, the caller's alloca}
+// Below a callee's frame: {function, distance to the caller's frame, the caller's alloca}.
+constexpr uint32_t kHeader = 16;
 
 uint8_t* lane_memory(Warp& w, int lane) { return w.local.host + static_cast<uint64_t>(lane) * w.local_lane; }
 
-void copy_lane(Warp& w, int lane, bool from_memory, const uint8_t* from, Slot from_slot, bool to_memory, uint8_t* to, Slot to_slot,
-               uint32_t bytes) {
+void copy_lane(Warp& w, int lane, bool from_memory, const uint8_t* from, Slot from_slot, bool to_memory, uint8_t* to,
+               Slot to_slot, uint32_t bytes) {
     uint8_t value[16] = {};
     const uint32_t chunk = from_memory && to_memory ? bytes : std::min(bytes, 16u);
     if (from_memory && to_memory) {
@@ -158,7 +162,8 @@ void enter(Warp& w, const Inst& i, Mask mask, const Call& call, uint32_t callee_
         if (static_cast<uint64_t>(frame[l]) + distance + callee.frame + stack[l] > w.local_lane) over |= 1u << l;
     }
     if (over) {
-        w.fault(Kind::out_of_bounds, i, __builtin_ctz(over), 0, "the call of " + callee.name + " overflows the thread's stack");
+        w.fault(Kind::out_of_bounds, i, __builtin_ctz(over), 0,
+                "the call of " + callee.name + " overflows the thread's stack");
         w.exit(over);
         mask &= ~over;
         if (!mask) return;
@@ -218,8 +223,9 @@ void run_indirect(Warp& w, const Inst& i, Mask mask) {
         const bool fits = callee && p.functions[callee].parameters.size() == call.parameters.size() &&
                           p.functions[callee].results.size() == call.results.size();
         if (!fits) {
-            w.fault(Kind::trap, i, first, target[first], callee ? "a call through a pointer to a function of another signature"
-                                                                : "a call through a pointer that is no function's");
+            w.fault(Kind::trap, i, first, target[first],
+                    callee ? "a call through a pointer to a function of another signature"
+                           : "a call through a pointer that is no function's");
             w.exit(same);
             continue;
         }
@@ -242,14 +248,17 @@ void run_return(Warp& w, const Inst& i, Mask mask) {
         const size_t count = std::min(callee.results.size(), call.results.size());
         for (size_t k = 0; k < count && k < 16; ++k) {
             const Parameter& formal = callee.results[k];
-            if (formal.in_register) copy_lane(w, l, false, nullptr, static_cast<Slot>(formal.offset), true, values[k], 0, formal.bytes);
+            if (formal.in_register) {
+                copy_lane(w, l, false, nullptr, static_cast<Slot>(formal.offset), true, values[k], 0, formal.bytes);
+            }
         }
         if (callee.recursive) save_window(w, callee, l, old + w.program->functions[call.caller].frame, true);
         for (size_t k = 0; k < count; ++k) {
             const Parameter& formal = callee.results[k];
             const Actual& a = call.results[k];
             const uint8_t* from = formal.in_register ? values[k % 16] : now + formal.offset;
-            copy_lane(w, l, true, from, 0, a.memory, a.memory ? old + a.at : nullptr, a.at, std::min(a.bytes, formal.bytes));
+            copy_lane(w, l, true, from, 0, a.memory, a.memory ? old + a.at : nullptr, a.at,
+                      std::min(a.bytes, formal.bytes));
         }
         frame[l] -= header[1];
         w.out<uint32_t>(special_stack)[l] = header[2];
@@ -262,7 +271,8 @@ Actual actual(Decode& d, const ast::Operand& o, const Parameter* formal, bool re
         const Entity e = d.find(o.name);
         if (e.kind == Entity::variable && e.space == Space::local) {
             if (formal && formal->bytes != e.bytes) {
-                d.fail("parameter " + formal->name + " has " + std::to_string(formal->bytes) + " bytes, and " + o.name + " has " + std::to_string(e.bytes));
+                d.fail("parameter " + formal->name + " has " + std::to_string(formal->bytes) + " bytes, and " + o.name +
+                       " has " + std::to_string(e.bytes));
             }
             a.memory = true;
             a.at = static_cast<uint32_t>(e.address);
@@ -271,7 +281,9 @@ Actual actual(Decode& d, const ast::Operand& o, const Parameter* formal, bool re
         }
     }
     const Type type = formal ? formal->type : Type::b32;
-    if (!formal || formal->bytes > 16 || bytes_of(type) != formal->bytes) d.fail("a parameter must be a .param variable here");
+    if (!formal || formal->bytes > 16 || bytes_of(type) != formal->bytes) {
+        d.fail("a parameter must be a .param variable here");
+    }
     a.at = result ? d.dest(o, type) : d.source(o, type);
     a.bytes = std::max(formal->bytes, 2u);
     return a;
@@ -318,10 +330,12 @@ void decode_call(Decode& d) {
     } else if (e.kind != Entity::function) {
         d.fail("unknown function " + callee.name);
     }
-    auto gather = [&](const ast::Operand* list, const std::vector<Parameter>& formal, std::vector<Actual>& out, bool result) {
+    auto gather = [&](const ast::Operand* list, const std::vector<Parameter>& formal, std::vector<Actual>& out,
+                      bool result) {
         const size_t count = list ? list->elements.size() : 0;
         if (known && count != formal.size()) {
-            d.fail(callee.name + " has " + std::to_string(formal.size()) + (result ? " results" : " parameters") + ", and " + std::to_string(count) + " are given");
+            d.fail(callee.name + " has " + std::to_string(formal.size()) + (result ? " results" : " parameters") +
+                   ", and " + std::to_string(count) + " are given");
         }
         if (count > 4096) d.fail("too many parameters");
         size_t in_registers = 0;
@@ -338,7 +352,8 @@ void decode_call(Decode& d) {
         const SystemCall system = system_call(callee.name);
         if (!system) d.fail("the function " + callee.name + " is not defined");
         CallFrame frame;
-        for (const auto& [from, to] : {std::pair{&call.parameters, &frame.parameters}, {&call.results, &frame.results}}) {
+        for (const auto& [from, to] :
+             {std::pair{&call.parameters, &frame.parameters}, {&call.results, &frame.results}}) {
             for (const Actual& a : *from) {
                 if (!a.memory) d.fail("parameters of " + callee.name + " must be .param variables");
                 to->emplace_back(a.at, a.bytes);

@@ -1,3 +1,4 @@
+// How the matrix instructions read their operands, types and rounding.
 #include "ops/mma_operands.h"
 
 #include <cfenv>

@@ -1,7 +1,6 @@
 // cp.async.bulk.tensor and its relatives: boxes of a tensor between global and shared memory, by a tensor map.
 #include "ops/tensor_copy.h"
 
-#include <bit>
 
 #include "numerics/formats.h"
 #include "ops/bulk_copy_reduce.h"

@@ -1,3 +1,4 @@
+// Where in shared memory the rows of a descriptor's tiles lie, for every layout and swizzle.
 #include "ops/wgmma_descriptor.h"
 
 #include <algorithm>

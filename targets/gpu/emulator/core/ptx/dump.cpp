@@ -135,7 +135,9 @@ std::string show(const Prototype& prototype) {
 
 std::string show(const Instruction& instruction) {
     std::string text;
-    if (!instruction.guard.name.empty()) text += (instruction.guard.negated ? "@!" : "@") + instruction.guard.name + " ";
+    if (!instruction.guard.name.empty()) {
+        text += (instruction.guard.negated ? "@!" : "@") + instruction.guard.name + " ";
+    }
     text += instruction.opcode;
     for (auto& modifier : instruction.modifiers) text += "." + modifier;
     if (!instruction.operands.empty()) text += " " + join(instruction.operands);

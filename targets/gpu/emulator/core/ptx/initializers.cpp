@@ -80,7 +80,9 @@ void Parser::element(ast::Variable& variable, uint64_t at_byte) {
     auto& initializer = *variable.initializer;
     // What is written far behind the last element written needs the zeros between: not without bound.
     uint64_t most = (uint64_t{64} << 20) + 16 * uint64_t{text_size_};
-    if (at_byte + size > most) throw PtxError(line, "the initializer of '" + printable(variable.name) + "' is too sparse");
+    if (at_byte + size > most) {
+        throw PtxError(line, "the initializer of '" + printable(variable.name) + "' is too sparse");
+    }
     if (initializer.bytes.size() < at_byte + size) initializer.bytes.resize(at_byte + size);
 
     uint64_t bits = 0;
