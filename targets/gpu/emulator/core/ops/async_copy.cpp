@@ -135,7 +135,7 @@ struct AsyncStore {
     Reducer reduce = nullptr;
 };
 
-// These are not of the async proxy: to the sanitizer they are accesses that their barrier's phase orders.
+// These are not of the async proxy; their barrier's phase ends them, and orders what their thread did before.
 void run_async_store(Warp& w, const Inst& i, Mask mask) {
     const auto& store = i.as<AsyncStore>();
     const uint32_t bytes = store.elements * store.element_bytes;
@@ -153,13 +153,8 @@ void run_async_store(Warp& w, const Inst& i, Mask mask) {
             return;
         }
         if (w.sanitizer) {
-            Access access = Access::store();
-            if (store.reduce) {
-                access.read = access.atomic = true;
-                access.order = Order::relaxed;
-                access.scope = Scope::cluster;
-            }
-            w.sanitizer->access_one(w, i, lane, *to.region, to.offset(), bytes, access);
+            w.sanitizer->async_access(w, i, lane, *to.region, to.offset(), bytes, true, Queue::mbarrier, completion_of(barrier).key,
+                                      store.reduce != nullptr, true);
             w.sanitizer->arrive(w, 1u << lane, completion_of(barrier).key);
         }
         uint8_t value[16];

@@ -203,7 +203,8 @@ bool Checker::same_copy(const Act& a, const Epoch& e) const {
 
 /// An access against one before it. False: a finding was made.
 bool Checker::check_order(Act& a, Region& region, uint64_t offset, uint32_t bytes, const Reader& r, bool earlier_write) {
-    const bool coherent_with = coherent(a, r.who, r.pc);
+    // Atomic operations of two proxies are not atomic to each other.
+    const bool coherent_with = coherent(a, r.who, r.pc) && (a.proxy == Proxy::generic) == is_generic(a, r.who);
     if (coherent_with && a.proxy == Proxy::generic) return true;
     for (Mask m = r.mask; m; m &= m - 1) {
         const Epoch e{r.who + static_cast<uint64_t>(__builtin_ctz(m)), r.clock, r.pc};
@@ -234,7 +235,7 @@ bool Checker::is_generic(const Act& a, uint64_t who) const {
     if (writer.slot < a.cta->threads) return true;
     const auto it = ctas_.find(writer.cta);
     const size_t agent = writer.slot - a.cta->threads;
-    return it != ctas_.end() && agent < it->second->agents.size() && it->second->agents[agent].first == Agent::cp_async;
+    return it != ctas_.end() && agent < it->second->agents.size() && (it->second->agents[agent].first == Agent::cp_async || it->second->agents[agent].first == Agent::store);
 }
 
 void Checker::check_cell(Act& a, Region& region, RegionShadow& shadow, Cell& cell, uint64_t offset, uint32_t bytes) {
@@ -392,7 +393,8 @@ std::string Checker::cure(const Act& a, const Actor& earlier, bool write) const 
             case Agent::bulk_read: return "cp.async.bulk.wait_group.read" + who + " would";
             case Agent::bulk_write: return "cp.async.bulk.wait_group" + who + " would";
             case Agent::wgmma: return "wgmma.wait_group" + who + " would";
-            case Agent::mbarrier: return "a wait for the phase of its mbarrier would";
+            case Agent::mbarrier:
+            case Agent::store: return "a wait for the phase of its mbarrier would";
         }
     }
     if (same_cta && earlier.slot / kLanes == a.warp->index) return "bar.warp.sync between them would order them";

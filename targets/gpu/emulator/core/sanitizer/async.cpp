@@ -24,11 +24,11 @@ ThreadClock::Groups& Checker::groups_of(Warp& w, int lane, Queue queue, bool wri
 }
 
 void Checker::async_access(Warp& w, const Inst& inst, int lane, Region& region, uint64_t offset, uint64_t bytes, bool write, Queue queue,
-                           SyncKey key, bool atomic) {
+                           SyncKey key, bool atomic, bool generic) {
     if (region.space == Space::local || region.space == Space::param) return;
     const auto guard = lock();
     Act a = act(w, inst, lane, write ? Access::store() : Access::load());
-    a.proxy = queue == Queue::cp_async ? Proxy::generic : Proxy::async;
+    a.proxy = generic || queue == Queue::cp_async ? Proxy::generic : Proxy::async;
     a.in_flight = true;
     a.strong = atomic;
     a.flags = atomic ? Epoch::strong : 0u;
@@ -37,8 +37,8 @@ void Checker::async_access(Warp& w, const Inst& inst, int lane, Region& region, 
     a.reads_values = !write || atomic;
     CtaClock& cta = clock_of(w);
     if (queue == Queue::mbarrier) {
-        const auto [it, fresh] = cta.mbarrier_slots.try_emplace({key.object, key.part}, 0);
-        if (fresh) it->second = cta.add_agent(Agent::mbarrier, static_cast<uint32_t>(key.part + kSharedStart));
+        const auto [it, fresh] = (generic ? cta.store_slots : cta.mbarrier_slots).try_emplace({key.object, key.part}, 0);
+        if (fresh) it->second = cta.add_agent(generic ? Agent::store : Agent::mbarrier, static_cast<uint32_t>(key.part + kSharedStart));
         Sync& sync = syncs_[key];
         const uint32_t clock = static_cast<uint32_t>(sync.phase) + 1;
         a.who = pack({cta.cta, it->second});
@@ -121,12 +121,24 @@ void Checker::async_arrive(Warp& w, Mask mask, SyncKey key) {
 
 // ---- registers of wgmma ---------------------------------------------------------------------------------------------------
 
-void Checker::registers_in_flight(Warp& w, const Inst&, const Slot* slots, uint32_t count, bool write) {
+void Checker::registers_in_flight(Warp& w, const Inst& inst, const Slot* slots, uint32_t count, bool write) {
     const auto guard = lock();
     CtaClock& cta = clock_of(w);
     auto& warp = cta.warp[w.index];
     const uint32_t group = groups_of(w, 0, Queue::wgmma, true).committed + 1;
     if (warp.marks.empty()) warp.marks.resize(w.program->register_bytes / 64 + 8, 0);
+    // Accumulators may be those of one before, all of them; else they, and the registers of A, are to be left alone.
+    uint32_t written = 0, read = 0;
+    for (uint32_t k = 0; k < count; ++k) {
+        if (slots[k] & kConstant || slots[k] / 64 >= warp.marks.size()) continue;
+        written += warp.marks[slots[k] / 64] & 1;
+        read += warp.marks[slots[k] / 64] >> 1 & 1;
+    }
+    if (write ? read || (written && written != count) : written != 0) {
+        w.finding(Kind::async_before_wait, inst, -1, 0,
+                  std::string(write ? "its accumulators are in part" : "it takes A from") + " registers that a wgmma before it still " +
+                      (written ? "writes" : "reads") + ": wgmma.wait_group between them would wait for that");
+    }
     for (uint32_t k = 0; k < count; ++k) {
         if (slots[k] & kConstant || slots[k] / 64 >= warp.marks.size()) continue;
         warp.registers.push_back({slots[k], group, write});
@@ -151,7 +163,7 @@ void Checker::check_registers(Warp& w, const Inst& inst) {
         if ((mark & 1) || (write && (mark & 2))) {
             w.finding(Kind::async_before_wait, inst, -1, 0,
                       std::string(write ? "it writes" : "it reads") + " a register that a wgmma still " + ((mark & 1) ? "writes" : "reads") +
-                          ": no wgmma.wait_group stands between");
+                          ": wgmma.wait_group between them would wait for that");
             return;
         }
     }

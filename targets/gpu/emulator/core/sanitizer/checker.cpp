@@ -25,8 +25,57 @@ void Checker::begin(Cta& cta) {
     if (cta.shared.written) std::fill(cta.shared.written->begin(), cta.shared.written->end(), uint8_t{0});
 }
 
+/// Shared memory ends with its block: accesses of others in the cluster must be known to some of its threads by then.
+void Checker::check_end(Cta& cta) {
+    auto* shadow = static_cast<RegionShadow*>(cta.shared.shadow.get());
+    const auto mine = ctas_.find(cta.index);
+    if (!shadow || shadow->launch != number_ || mine == ctas_.end()) return;
+    Foreign known, last;
+    for (const ThreadClock& t : mine->second->thread) {
+        if (!t.foreign || t.foreign == last) continue;
+        last = t.foreign;
+        known = join(known, last);
+    }
+    const auto check = [&](uint64_t who, Mask mask, uint32_t clock, uint32_t pc, uint64_t word) {
+        if (!who || who >= kSplit || unpack(who).cta == cta.index) return;
+        const Actor actor = unpack(who);
+        const Part* part = nullptr;
+        if (known) for (const Part& p : *known) if (p.cta == actor.cta) part = &p;
+        for (Mask m = mask; m; m &= m - 1) {
+            const uint32_t slot = actor.slot + static_cast<uint32_t>(__builtin_ctz(m));
+            if (part && clock_at(part->seen, slot) >= clock) continue;
+            for (const auto& other : cta.cluster->ctas) {
+                if (other->index != actor.cta || other->warps.empty()) continue;
+                const bool thread = slot < other->threads;
+                Warp& w = *other->warps[thread ? slot / kLanes : 0];
+                uint32_t block[3];
+                Launch::unravel(cta.index, launch_.options.grid, block);
+                const uint64_t offset = word * 4;
+                w.finding(Kind::race, launch_.program->code[pc & Epoch::pc_mask], thread ? static_cast<int>(slot % kLanes) : 0,
+                          (cta.shared.begin + offset) | uint64_t{cta.rank} << kRankShift,
+                          where(cta.shared, offset) + " of block (" + std::to_string(block[0]) + ", " + std::to_string(block[1]) + ", " +
+                              std::to_string(block[2]) + "): that block may end before this access, and its shared memory with it; a "
+                              "barrier.cluster before the end would keep it");
+            }
+            return;
+        }
+    };
+    const auto check_all = [&](const std::vector<Reader>& set, uint64_t word) {
+        for (const Reader& r : set) check(r.who, r.mask, r.clock, r.pc, word);
+    };
+    for (uint64_t word = 0; word < shadow->words; ++word) {
+        const Cell& c = shadow->cell(word);
+        if (c.write.who == kMixed) check_all(shadow->writes[c.write.clock].strong, word);
+        else check(c.write.who, 1, c.write.clock, c.write.pc, word);
+        if (c.read.who == kMany) check_all(shadow->readers[c.read.clock], word);
+        else if (c.read.who == kShared) check_all(shadow->shared[c.read.clock].readers, word);
+        else check(c.read.who, c.read.mask, c.read.clock, c.read.pc, word);
+    }
+}
+
 void Checker::end(Cta& cta) {
     const auto guard = lock();
+    if (cta.cluster->ctas.size() > 1 && !launch_.stop.load(std::memory_order_relaxed)) check_end(cta);
     ctas_.erase(cta.index);
     cta.sanitizer_state = nullptr;
     // Its barriers' memory will be another CTA's.
@@ -138,10 +187,10 @@ std::string Checker::describe(uint64_t who) const {
         const auto& [kind, whose] = it->second->agents[actor.slot - threads];
         if (kind == Agent::wgmma) {
             text = "a wgmma of warps " + std::to_string(whose) + " to " + std::to_string(whose + 3);
-        } else if (kind == Agent::mbarrier) {
+        } else if (kind == Agent::mbarrier || kind == Agent::store) {
             char address[16];
             std::snprintf(address, sizeof address, "0x%x", whose);
-            text = std::string("an asynchronous copy that completes on mbarrier ") + address + ", issued by a thread";
+            text = std::string(kind == Agent::store ? "an asynchronous store" : "an asynchronous copy") + " that completes on mbarrier " + address + ", issued by a thread";
         } else {
             Launch::unravel(whose, launch_.options.block, thread);
             text = (kind == Agent::cp_async ? "a cp.async of thread " : "a bulk copy of thread ") + triple(thread);

@@ -42,7 +42,7 @@ public:
     void fence(Warp&, Mask, Order, Scope) override;
     void proxy_fence(Warp&, const Inst&, Mask, Proxy) override;
     void async_access(Warp&, const Inst&, int lane, Region&, uint64_t offset, uint64_t bytes, bool write, Queue, SyncKey,
-                      bool atomic) override;
+                      bool atomic, bool generic) override;
     void async_commit(Warp&, Mask, Queue) override;
     void async_wait(Warp&, Mask, Queue, uint32_t pending, bool reads_only, bool all) override;
     void async_arrive(Warp&, Mask, SyncKey) override;
@@ -96,6 +96,7 @@ private:
     bool is_generic(const Act&, uint64_t who) const;
     static uint64_t base_of(const Warp&, const Region&);
     bool ended(Act&, const Region&, uint64_t offset) const;
+    void check_end(Cta&);
     bool knows_reader(Act&, const Reader&) const;
     static void make_classes(Warp&, CtaClock&);
     bool access_quickly(Warp&, const Inst&, Mask, const Resolved&, uint32_t bytes, const Access&);

@@ -94,7 +94,7 @@ struct Sync {
 };
 
 /// The agents' kinds; each thread or warp has its own, made when first used.
-enum class Agent : uint8_t { cp_async, bulk_read, bulk_write, wgmma, mbarrier };
+enum class Agent : uint8_t { cp_async, bulk_read, bulk_write, wgmma, mbarrier, store };
 
 struct ThreadClock {
     Known seen, fenced;      // of the own CTA, without the thread's own clocks
@@ -153,7 +153,7 @@ struct CtaClock {
     std::vector<ThreadClock> thread;
     std::vector<WarpClock> warp;
     std::vector<std::pair<Agent, uint32_t>> agents;  // of slots from `threads` on: kind, thread or warp or mbarrier's address
-    std::map<std::pair<const void*, uint64_t>, uint32_t> mbarrier_slots;  // by the parts of its SyncKey
+    std::map<std::pair<const void*, uint64_t>, uint32_t> mbarrier_slots, store_slots;  // by the parts of its SyncKey
     // The last join, since warps come with the same halves one after the other.
     Known join_a, join_b, join_result;
 

@@ -55,8 +55,9 @@ public:
     /// An asynchronous access of a lane, now in flight: bytes of a region read or written by Proxy::async (or, for
     /// cp_async, generic). It ends when the queue is waited for; of Queue::mbarrier, with the phase of `key`.
     /// Queue::wgmma: `lane` is 0 and it belongs to the warp. `atomic`: a reduction, by relaxed atomics of scope gpu.
+    /// `generic`: st.async and red.async, which are not of the asynchronous proxy.
     virtual void async_access(Warp&, const Inst&, int lane, Region&, uint64_t offset, uint64_t bytes, bool write, Queue,
-                              SyncKey key = {}, bool atomic = false) = 0;
+                              SyncKey key = {}, bool atomic = false, bool generic = false) = 0;
     /// Closes the group of what was issued (cp.async.commit_group, bulk.commit_group, wgmma.commit_group).
     virtual void async_commit(Warp&, Mask, Queue) = 0;
     /// At most `pending` groups remain in flight. `reads_only`: cp.async.bulk.wait_group.read (sources may be reused).
