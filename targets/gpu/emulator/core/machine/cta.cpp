@@ -12,7 +12,8 @@ namespace {
 
 uint8_t* align64(uint8_t* p) { return reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(p) + 63) / 64 * 64); }
 
-void start_warp(Warp& w, Cta& cta, Worker& worker, const uint8_t* constants, uint8_t* registers, uint8_t* local, uint64_t local_lane) {
+void start_warp(Warp& w, Cta& cta, Worker& worker, const uint8_t* constants, uint8_t* registers, uint8_t* local,
+                uint64_t local_lane) {
     Launch& launch = *cta.launch;
     w = Warp{};
     w.base[0] = registers;
@@ -79,12 +80,13 @@ void start_cluster(Cluster& cluster, Launch& launch, Worker& worker, const uint8
         cta.rank = rank;
         Launch::unravel(rank, o.cluster, cta.rank_id);
         for (int k = 0; k < 3; ++k) cta.id[k] = cluster.id[k] * o.cluster[k] + cta.rank_id[k];
-        cta.index = cta.id[0] + static_cast<uint64_t>(o.grid[0]) * (cta.id[1] + static_cast<uint64_t>(o.grid[1]) * cta.id[2]);
+        cta.index =
+            cta.id[0] + static_cast<uint64_t>(o.grid[0]) * (cta.id[1] + static_cast<uint64_t>(o.grid[1]) * cta.id[2]);
         cta.threads = threads;
         cta.exited = 0;
         cta.shared_bytes.assign(p.shared_bytes + o.dynamic_shared + 128, 0);
-        // Alignment of shared addresses is that of their offsets: 1 KiB for swizzled matrices is in the address, not here.
-        // What the sanitizer keeps beside it is used again; Sanitizer::begin empties it.
+        // Alignment of shared addresses is that of their offsets: 1 KiB for swizzled matrices is in the address, not
+        // here. What the sanitizer keeps beside it is used again; Sanitizer::begin empties it.
         Region fresh_shared;
         fresh_shared.shadow = std::move(cta.shared.shadow);
         fresh_shared.written = std::move(cta.shared.written);
@@ -113,7 +115,8 @@ void start_cluster(Cluster& cluster, Launch& launch, Worker& worker, const uint8
             for (uint32_t k = 0; k < warps; ++k) cta.warps.push_back(std::make_unique<Warp>());
         }
         for (uint32_t k = 0; k < warps; ++k) {
-            start_warp(*cta.warps[k], cta, worker, constants, align64(cta.registers.data()) + static_cast<size_t>(k) * p.register_bytes,
+            start_warp(*cta.warps[k], cta, worker, constants,
+                       align64(cta.registers.data()) + static_cast<size_t>(k) * p.register_bytes,
                        align64(cta.local.data()) + k * local_lane * kLanes, local_lane);
             start_lanes(*cta.warps[k], k, fresh);
         }

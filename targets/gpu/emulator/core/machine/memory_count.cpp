@@ -1,5 +1,5 @@
-// Counting of memory requests. Consecutive and uniform ones have closed forms, see count_flat(); the rest counts what is
-// distinct.
+// Counting of memory requests. Consecutive and uniform ones have closed forms, see count_flat(); the rest counts what
+// is distinct.
 #include "machine/memory_count.h"
 
 #include <algorithm>
@@ -12,8 +12,8 @@ namespace {
 
 constexpr uint32_t kSlotBits = 13, kSlots = 1u << kSlotBits;  // many more than lanes: keys rarely meet
 
-/// A hash table that is empty between calls: 1 + the place in `known` below, 0 if free. Not inlined, or the compiler asks
-/// for the thread's address again in each round of a loop.
+/// A hash table that is empty between calls: 1 + the place in `known` below, 0 if free. Not inlined, or the compiler
+/// asks for the thread's address again in each round of a loop.
 [[gnu::noinline]] uint8_t* table_of_thread() {
     static thread_local uint8_t table[kSlots];
     return table;
@@ -124,7 +124,8 @@ Wavefronts wavefronts_of(Mask mask, const uint64_t* address, uint32_t bytes) {
     uint64_t key[kLanes];
     for (int l = 0; l < kLanes; ++l) key[l] = uint64_t{unit[l]} << 5 | bank[l];
     uint8_t words[kLanes] = {};
-    each_first(mask, key, [&](int l, uint32_t first) { words[bank[l]] = static_cast<uint8_t>(words[bank[l]] + first); });
+    each_first(mask, key,
+               [&](int l, uint32_t first) { words[bank[l]] = static_cast<uint8_t>(words[bank[l]] + first); });
     for (uint32_t from = 0; from < kLanes; from += group) {
         result.taken += *std::max_element(words + from, words + from + group);
     }
@@ -169,9 +170,9 @@ struct Request {
 };
 constexpr uint32_t kRequests = 64;
 
-/// Count_in() by memory of earlier requests. What a request costs depends on how its lanes lie to each other, and on where
-/// the first lies in its sector (its word, for the banks: to shift all lanes by words turns the banks around). Loads by
-/// the same register and those of the next turn of a loop have that in common.
+/// Count_in() by memory of earlier requests. What a request costs depends on how its lanes lie to each other, and on
+/// where the first lies in its sector (its word, for the banks: to shift all lanes by words turns the banks around).
+/// Loads by the same register and those of the next turn of a loop have that in common.
 void count_known(const Inst& inst, MemoryCount& to, Space space, Mask mask, const uint64_t* address, uint32_t bytes) {
     const uint64_t first = address[std::countr_zero(mask)];
     alignas(64) uint32_t apart[kLanes];

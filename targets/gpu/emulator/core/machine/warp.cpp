@@ -109,8 +109,11 @@ bool Warp::converge(const Inst& inst, Mask members) {
     if (now.forced) {
         if (sanitizer) {
             std::string lanes;
-            for (Mask m = members & ~now.mask; m; m &= m - 1) lanes += (lanes.empty() ? "" : ", ") + std::to_string(__builtin_ctz(m));
-            finding(Kind::barrier_divergence, inst, -1, 0, "lanes " + lanes + " of the warp should execute this together with the others, and are elsewhere");
+            for (Mask m = members & ~now.mask; m; m &= m - 1) {
+                lanes += (lanes.empty() ? "" : ", ") + std::to_string(__builtin_ctz(m));
+            }
+            finding(Kind::barrier_divergence, inst, -1, 0,
+                    "lanes " + lanes + " of the warp should execute this together with the others, and are elsewhere");
         }
         return true;
     }
@@ -155,7 +158,10 @@ void Warp::merge() {
     if (b.wait.what == Wait::poll) return;
     for (size_t x = 0; x + 1 < others.size(); ++x) {
         Split& a = others[x];
-        if (a.pc != b.pc || a.wait.what == Wait::poll || a.retried != b.retried || a.forced != b.forced || a.calls != b.calls) continue;
+        if (a.pc != b.pc || a.wait.what == Wait::poll || a.retried != b.retried || a.forced != b.forced ||
+            a.calls != b.calls) {
+            continue;
+        }
         a.mask |= b.mask;
         a.order = std::min(a.order, b.order);
         a.turn = std::max(a.turn, b.turn);

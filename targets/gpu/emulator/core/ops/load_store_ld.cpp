@@ -1,5 +1,5 @@
-// Loads. A weak load whose lanes lie in one region goes straight from host memory into registers; the rest, and all loads
-// under the sanitizer, go lane by lane.
+// Loads. A weak load whose lanes lie in one region goes straight from host memory into registers; the rest, and all
+// loads under the sanitizer, go lane by lane.
 #include <array>
 #include <type_traits>
 
@@ -34,8 +34,8 @@ void deliver(Warp& w, Slot slot, uint32_t bytes, bool is_signed, const M* from, 
                 default: {
                     U128 wide[kLanes];
                     for (int l = 0; l < kLanes; ++l) {
-                        const auto low = is_signed ? static_cast<uint64_t>(
-                                                         static_cast<int64_t>(static_cast<std::make_signed_t<M>>(from[l])))
+                        const auto low = is_signed ? static_cast<uint64_t>(static_cast<int64_t>(
+                                                         static_cast<std::make_signed_t<M>>(from[l])))
                                                    : static_cast<uint64_t>(from[l]);
                         wide[l] = {low, is_signed && low >> 63 ? ~uint64_t{0} : 0};
                     }
