@@ -342,7 +342,8 @@ Counters run(Launch& launch, bool (*poll)(void*), void* context) {
     const uint64_t cluster = uint64_t{o.cluster[0]} * o.cluster[1] * o.cluster[2];
     Supply supply;
     supply.count = uint64_t{o.grid[0]} * o.grid[1] * o.grid[2] / cluster;
-    const uint32_t count = static_cast<uint32_t>(std::min<uint64_t>(o.threads, supply.count));
+    // The sanitizer learns of an access before it is performed: another thread of the host must not come between.
+    const uint32_t count = static_cast<uint32_t>(std::min<uint64_t>(o.sanitize ? 1 : o.threads, supply.count));
     const uint64_t threads = uint64_t{o.block[0]} * o.block[1] * o.block[2];
     const uint64_t limit = std::max<uint64_t>(1, resident_ctas(launch, threads, p.shared_bytes + o.dynamic_shared) / cluster / count);
 
