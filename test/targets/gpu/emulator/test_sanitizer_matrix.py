@@ -464,3 +464,64 @@ def test_matrix(place: str) -> None:
         if found != expected(case):
             wrong.append(f"{case}: {found}, not {expected(case)}: {texts}")
     assert not wrong, f"{len(wrong)} of the place's cases\n" + "\n".join(wrong[:40])
+
+
+def kinds(body: str, **options: object) -> list[str]:
+    """The findings' kinds of a text in which {n} threads' parts are labelled; %t is the thread, %g global memory."""
+    text = f"""{HEADER}.visible .entry k(.param .u64 memory) {{
+  .reg .pred %p<4>; .reg .b32 %t, %c, %r<8>, %m; .reg .b64 %g, %b; .shared .align 16 .b8 s[64];
+  mov.u32 %t, %tid.x; mov.u32 %c, %ctaid.x; mov.u32 %m, s; ld.param.u64 %g, [memory];
+  {body}
+  ret;
+}}"""
+    launch = {"block": 64, "args": [np.zeros(62, np.uint8)], "sanitize": True, "raise_on_finding": False, **options}
+    return [f.kind for f in Emulator(text).launch("k", **launch).findings]  # type: ignore[arg-type]
+
+
+def test_a_strong_write_hides_no_weak_one() -> None:
+    """Threads 0 to 2: a plain write; a barrier for thread 1 only, and its atomic; thread 2's atomic is in no order."""
+    first = "setp.eq.u32 %p0, %t, 0; @%p0 st.global.u32 [%g], 1; bar.warp.sync 3;"
+    text = "setp.gt.u32 %p1, %t, 1; @%p1 bra OTHERS; {first} setp.eq.u32 %p2, %t, 1; @%p2 {atom} bra END; OTHERS: "
+    text += "setp.eq.u32 %p3, %t, 63; @%p3 {atom} END:"
+    assert kinds(text.format(first=first, atom="red.relaxed.gpu.global.add.u32 [%g], 1;")) == ["race"]
+    assert kinds(text.format(first="", atom="red.relaxed.gpu.global.add.u32 [%g], 1;")) == []
+
+
+def test_a_later_strong_read_hides_no_weak_one() -> None:
+    """A thread reads plainly, then strongly: an atomic of another is a race with the first."""
+    text = "setp.eq.u32 %p0, %t, 0; setp.eq.u32 %p1, %t, 32; {plain} @%p0 ld.relaxed.gpu.global.u32 %r0, [%g]; "
+    text += "@%p1 red.relaxed.gpu.global.add.u32 [%g], 1;"
+    assert kinds(text.format(plain="@%p0 ld.global.u32 %r0, [%g];")) == ["race"]
+    assert kinds(text.format(plain="")) == []
+
+
+@pytest.mark.parametrize("order", [(60, 61), (61, 60)])
+def test_bytes_at_the_end_of_a_buffer(order: tuple[int, int]) -> None:
+    """The last two bytes of 62 are two threads', whoever comes first."""
+    text = (
+        "setp.eq.u32 %p0, %t, 0; setp.eq.u32 %p1, %t, 32; @%p0 st.global.u8 [%g+{}], 1; @%p1 st.global.u8 [%g+{}], 1;"
+    )
+    assert kinds(text.format(*order)) == []
+    assert kinds(text.format(60, 60)) == ["race"]
+
+
+def test_shared_memory_ends_with_its_block() -> None:
+    text = "st.shared.u32 [%m], 1; barrier.cluster.arrive; barrier.cluster.wait; mapa.shared::cluster.u32 %r0, %m, 0; "
+    text = text.replace("st.", "setp.eq.u32 %p0, %t, 0; @%p0 st.", 1)
+    text += "setp.eq.u32 %p1, %c, 1; @%p1 ld.shared::cluster.u32 %r1, [%r0];"
+    found = {*kinds(text, grid=2, cluster=2)}  # the access comes too late, or might have
+    assert found and found <= {"race", "out_of_bounds"}
+    assert kinds(f"{text} barrier.cluster.arrive; barrier.cluster.wait;", grid=2, cluster=2) == []
+
+
+def test_an_address_is_the_instructions_own() -> None:
+    """A generic address of shared memory is told as such, one of another block's with its rank."""
+    emulator = Emulator(
+        f"""{HEADER}.visible .entry k(.param .u64 memory) {{
+  .reg .b64 %b; .reg .b32 %v; .shared .align 16 .b8 s[64];
+  mov.u64 %b, s; cvta.shared.u64 %b, %b; ld.u32 %v, [%b+8];
+  ret;
+}}"""
+    )
+    report = emulator.launch("k", block=1, args=[np.zeros(4)], sanitize=True, raise_on_finding=False)
+    assert [(f.kind, f.address >> 32 != 0) for f in report.findings] == [("uninitialized", True)]
