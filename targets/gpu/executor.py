@@ -50,6 +50,8 @@ class EmulatedExecutor:
         if missing:
             raise ArtifactError(f"the plan launches kernel '{missing[0]}', for which there is no code")
         on_device = sorted({s.kernel for s in plan.launches if s.device != "host"})
+        for name in on_device:
+            _require_sound(name, code[name])
         self._emulators = {name: Emulator(code[name].data.decode()) for name in on_device}
         # Unwritten at first, so that the sanitizer sees who reads what no launch wrote.
         self._workspaces = {
@@ -119,6 +121,30 @@ class EmulatedExecutor:
         if buffer.kind == "constant":
             return self._constants[buffer.ref].reshape(buffer.shape)
         return (inputs if buffer.kind == "input" else outputs)[buffer.index].reshape(buffer.shape)
+
+
+def _require_sound(name: str, code: KernelCode) -> None:
+    """Raises ArtifactError unless the code is text, and its metadata are what `accelc.targets.gpu.emit` writes."""
+
+    def count(value: Any) -> bool:
+        return type(value) is int and 0 <= value < 1 << 40
+
+    launches = code.meta.get("launches")
+    sound = isinstance(launches, list | tuple) and all(
+        isinstance(launch, list | tuple)
+        and len(launch) == 3
+        and isinstance(launch[0], str)
+        and all(map(count, launch[1:]))
+        for launch in launches
+    )
+    if not sound:
+        raise ArtifactError(f"kernel '{name}' does not say what to launch", notes=(f"launches: {launches!r}",))
+    if not count(code.meta.get("workspace_bytes")):
+        raise ArtifactError(f"kernel '{name}' has no size of its workspace")
+    try:
+        code.data.decode()
+    except UnicodeDecodeError:
+        raise ArtifactError(f"the code of kernel '{name}' is not text") from None
 
 
 def make_executor(

@@ -15,8 +15,11 @@ from typer.testing import CliRunner
 
 import accelc
 from accelc import builder
+from accelc.core.diagnostics import ArtifactError
+from accelc.core.target import KernelCode
 from accelc.targets.gpu.emit import ptx
 from accelc.targets.gpu.emulator import Emulator, FindingsError
+from accelc.targets.gpu.executor import make_executor
 from accelc.targets.gpu.machine import GPUS, PTX_VERSIONS
 from accelc.tools.accelc import app
 
@@ -232,6 +235,21 @@ def test_an_artifact_runs_by_emulation_only() -> None:
     for kernel in json.loads(run("inspect", "mlp.accelc", "--json")[1])["kernels"]:
         assert kernel["meta"]["launches"]
         assert kernel["meta"]["arch"] == "sm_90a"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"data": b"\xff\xfe"}, {"launches": None}, {"launches": [["entry"]]}, {"launches": [["entry", "a", 32]]},
+     {"workspace_bytes": None}, {"workspace_bytes": -1}, {"workspace_bytes": 1 << 60}],
+)  # fmt: skip
+def test_code_that_the_compiler_never_wrote_is_refused(changes: dict[str, Any]) -> None:
+    model = accelc.compile(mlp(), target="gpu:h200", emulate=True).model
+    name, good = next(iter(model.code.items()))
+    meta = {**good.meta, **{key: value for key, value in changes.items() if key != "data"}}
+    bad = KernelCode(good.symbol, changes.get("data", good.data), meta)
+    options = {"emulate": True}
+    with pytest.raises(ArtifactError, match=f"kernel '{name}'"):
+        make_executor(model.plan, {**model.code, name: bad}, model.constants, {}, threads=1, host=None, options=options)
 
 
 def test_run_of_a_python_file() -> None:
