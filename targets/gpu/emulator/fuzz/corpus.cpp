@@ -67,7 +67,9 @@ emu::ast::Module reach(const emu::ast::Module& module, const Index& index, const
     result.version_minor = module.version_minor;
     result.target = module.target;
     for (auto& function : module.functions) {
-        if (&function == &kernel || (!function.entry && done.count(function.name))) result.functions.push_back(function);
+        if (&function == &kernel || (!function.entry && done.count(function.name))) {
+            result.functions.push_back(function);
+        }
     }
     for (auto& variable : module.variables) {
         if (done.count(variable.name)) result.variables.push_back(variable);

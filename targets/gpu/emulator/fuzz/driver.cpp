@@ -78,7 +78,8 @@ void one(Shared& shared, uint64_t index, const std::string& text, fuzz::Random& 
     shared.size = 0;
 }
 
-[[noreturn]] void child(Shared& shared, const Settings& settings, const std::vector<fuzz::Sample>& corpus, const fs::path& log) {
+[[noreturn]] void child(Shared& shared, const Settings& settings, const std::vector<fuzz::Sample>& corpus,
+                        const fs::path& log) {
     int file = open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
     if (file >= 0) dup2(file, 2);
     for (uint64_t i = shared.next; i < settings.first + settings.cases; ++i) {
@@ -94,13 +95,16 @@ void report(const Shared& shared, const Settings& settings, double elapsed) {
                                             "missing_proxy_fence", "mbarrier_misuse", "barrier_divergence", "deadlock",
                                             "trap", "step_limit"};
     auto& t = shared.tally;
-    auto share = [&](uint64_t n) { return t.cases ? 100.0 * static_cast<double>(n) / static_cast<double>(t.cases) : 0.0; };
-    std::printf("%llu of %llu cases, %.0f a second; parsed %.0f%%, decoded %.0f%%; %llu launches, %llu without a finding, "
-                "%llu refused, %llu too large;",
-                static_cast<unsigned long long>(t.cases), static_cast<unsigned long long>(settings.cases),
-                static_cast<double>(t.cases) / std::max(elapsed, 1e-9), share(t.parsed), share(t.decoded),
-                static_cast<unsigned long long>(t.launches), static_cast<unsigned long long>(t.clean),
-                static_cast<unsigned long long>(t.refused_launches), static_cast<unsigned long long>(t.skipped));
+    auto share = [&](uint64_t n) {
+        return t.cases ? 100.0 * static_cast<double>(n) / static_cast<double>(t.cases) : 0.0;
+    };
+    std::printf(
+        "%llu of %llu cases, %.0f a second; parsed %.0f%%, decoded %.0f%%; %llu launches, %llu without a finding, "
+        "%llu refused, %llu too large;",
+        static_cast<unsigned long long>(t.cases), static_cast<unsigned long long>(settings.cases),
+        static_cast<double>(t.cases) / std::max(elapsed, 1e-9), share(t.parsed), share(t.decoded),
+        static_cast<unsigned long long>(t.launches), static_cast<unsigned long long>(t.clean),
+        static_cast<unsigned long long>(t.refused_launches), static_cast<unsigned long long>(t.skipped));
     for (size_t i = 0; i < std::size(names); ++i) {
         if (t.kinds[i]) std::printf(" %s %llu", names[i], static_cast<unsigned long long>(t.kinds[i]));
     }
@@ -111,12 +115,13 @@ void report(const Shared& shared, const Settings& settings, double elapsed) {
 void save(const Shared& shared, const Settings& settings, const fs::path& log, const std::string& why) {
     fs::create_directories(settings.failures);
     auto stem = settings.failures / ("case-" + std::to_string(settings.seed) + "-" + std::to_string(shared.next));
-    std::ofstream(stem.string() + ".ptx", std::ios::binary).write(shared.text, static_cast<std::streamsize>(shared.size.load()));
+    std::ofstream(stem.string() + ".ptx", std::ios::binary)
+        .write(shared.text, static_cast<std::streamsize>(shared.size.load()));
     std::error_code ignored;  // a child that said nothing left an empty log, or none
     fs::copy_file(log, stem.string() + ".log", fs::copy_options::overwrite_existing, ignored);
     std::ofstream(stem.string() + ".log", std::ios::app) << why << "\n";
-    std::printf("FAILED case %llu: %s; see %s.ptx and .log\n", static_cast<unsigned long long>(shared.next.load()), why.c_str(),
-                stem.c_str());
+    std::printf("FAILED case %llu: %s; see %s.ptx and .log\n", static_cast<unsigned long long>(shared.next.load()),
+                why.c_str(), stem.c_str());
     std::fflush(stdout);
 }
 
@@ -171,8 +176,8 @@ int campaign(const Settings& settings) {
     report(shared, settings, elapsed());
     std::error_code ignored;
     fs::remove(log, ignored);
-    std::printf(failures ? "%llu failures in %.0f s\n" : "no failure (%llu) in %.0f s\n", static_cast<unsigned long long>(failures),
-                elapsed());
+    std::printf(failures ? "%llu failures in %.0f s\n" : "no failure (%llu) in %.0f s\n",
+                static_cast<unsigned long long>(failures), elapsed());
     return failures ? 1 : 0;
 }
 
@@ -180,9 +185,9 @@ int run_file(const Settings& settings) {
     fuzz::Tally tally;
     fuzz::Random arguments(~settings.seed, settings.first);
     fuzz::run_case(read(settings.run), arguments, tally);
-    std::printf("parsed %llu, decoded %llu, %llu launches with %llu findings\n", static_cast<unsigned long long>(tally.parsed),
-                static_cast<unsigned long long>(tally.decoded), static_cast<unsigned long long>(tally.launches),
-                static_cast<unsigned long long>(tally.findings));
+    std::printf("parsed %llu, decoded %llu, %llu launches with %llu findings\n",
+                static_cast<unsigned long long>(tally.parsed), static_cast<unsigned long long>(tally.decoded),
+                static_cast<unsigned long long>(tally.launches), static_cast<unsigned long long>(tally.findings));
     return 0;
 }
 
@@ -210,15 +215,20 @@ bool read_settings(int count, char** words, Settings& settings) {
 }  // namespace
 
 // How the sanitizers go about it: cases are many and short-lived, so little is kept of what was freed.
-extern "C" const char* __asan_default_options() { return "quarantine_size_mb=8:malloc_context_size=8:detect_stack_use_after_return=0"; }
+extern "C" const char* __asan_default_options() {
+    return "quarantine_size_mb=8:malloc_context_size=8:detect_stack_use_after_return=0";
+}
 extern "C" const char* __ubsan_default_options() { return "print_stacktrace=1"; }
 
 int main(int count, char** words) {
     Settings settings;
     try {
         if (!read_settings(count, words, settings)) {
-            std::fprintf(stderr, "usage: %s CORPUS [--cases N] [--seed S] [--first I] [--seconds T] [--failures DIR] [--stop K]\n"
-                                 "       %s --run FILE [--seed S] [--first I]\n", words[0], words[0]);
+            std::fprintf(
+                stderr,
+                "usage: %s CORPUS [--cases N] [--seed S] [--first I] [--seconds T] [--failures DIR] [--stop K]\n"
+                "       %s --run FILE [--seed S] [--first I]\n",
+                words[0], words[0]);
             return 2;
         }
         return settings.run.empty() ? campaign(settings) : run_file(settings);

@@ -81,22 +81,24 @@ constexpr std::string_view numbers[] = {
     "0d3FF0000000000000", "0d7FF8000000000001", "0dC1E0000000000001", "0d43F0000000000000", "-4", "-8", "12", "99999",
 };
 constexpr std::string_view opcodes[] = {
-    "add", "sub", "mul", "mad", "div", "rem", "min", "max", "abs", "neg", "and", "or", "xor", "not", "shl", "shr", "mov",
-    "cvt", "setp", "selp", "set", "slct", "fma", "rcp", "sqrt", "rsqrt", "sin", "cos", "ex2", "lg2", "tanh", "ld", "st",
-    "atom", "red", "bfe", "bfi", "bfind", "popc", "clz", "brev", "prmt", "lop3", "shf", "dp4a", "dp2a", "addc", "subc",
-    "madc", "sad", "mul24", "mad24", "copysign", "testp", "fns", "bmsk", "szext", "bra", "call", "ret", "exit", "trap",
-    "bar", "barrier", "membar", "fence", "shfl", "vote", "match", "redux", "activemask", "elect", "cp", "mbarrier",
-    "ldmatrix", "stmatrix", "mma", "wmma", "wgmma", "isspacep", "cvta", "prefetch", "nanosleep", "setmaxnreg",
-    "griddepcontrol", "mapa", "getctarank", "brx", "tensormap", "alloca", "stacksave", "stackrestore", "ldu", "applypriority",
-    "cnot", "discard", "createpolicy", "movmatrix", "pmevent", "brkpt", "multimem", "tex", "vadd", "tcgen05", "clusterlaunchcontrol",
+    "add", "sub", "mul", "mad", "div", "rem", "min", "max", "abs", "neg", "and", "or", "xor", "not", "shl", "shr",
+    "mov", "cvt", "setp", "selp", "set", "slct", "fma", "rcp", "sqrt", "rsqrt", "sin", "cos", "ex2", "lg2", "tanh",
+    "ld", "st", "atom", "red", "bfe", "bfi", "bfind", "popc", "clz", "brev", "prmt", "lop3", "shf", "dp4a", "dp2a",
+    "addc", "subc", "madc", "sad", "mul24", "mad24", "copysign", "testp", "fns", "bmsk", "szext", "bra", "call", "ret",
+    "exit", "trap", "bar", "barrier", "membar", "fence", "shfl", "vote", "match", "redux", "activemask", "elect", "cp",
+    "mbarrier", "ldmatrix", "stmatrix", "mma", "wmma", "wgmma", "isspacep", "cvta", "prefetch", "nanosleep",
+    "setmaxnreg", "griddepcontrol", "mapa", "getctarank", "brx", "tensormap", "alloca", "stacksave", "stackrestore",
+    "ldu", "applypriority", "cnot", "discard", "createpolicy", "movmatrix", "pmevent", "brkpt", "multimem", "tex",
+    "vadd", "tcgen05", "clusterlaunchcontrol",
 };
 constexpr std::string_view statements[] = {
-    "bar.sync 0;", "bar.sync 1, 64;", "bar.arrive 1, 64;", "barrier.cluster.arrive;", "barrier.cluster.wait;", "ret;", "exit;",
-    "trap;", "membar.gl;", "fence.proxy.async;", "bar.warp.sync 0xffffffff;", "bar.warp.sync 1;", "{", "}",
+    "bar.sync 0;", "bar.sync 1, 64;", "bar.arrive 1, 64;", "barrier.cluster.arrive;", "barrier.cluster.wait;", "ret;",
+    "exit;", "trap;", "membar.gl;", "fence.proxy.async;", "bar.warp.sync 0xffffffff;", "bar.warp.sync 1;", "{", "}",
     ".reg .b32 %zz<4>;", ".shared .align 8 .b8 zzs[64];", ".local .align 16 .b8 zzl[64];", "nanosleep.u32 100;",
-    "cp.async.commit_group;", "cp.async.wait_group 0;", "wgmma.fence.sync.aligned;", "wgmma.commit_group.sync.aligned;",
-    "wgmma.wait_group.sync.aligned 0;", "setmaxnreg.inc.sync.aligned.u32 64;", "griddepcontrol.wait;", "$zz:", "bra $zz;",
-    "@%p1 bra $zz;", "@!%p1 ret;", "@%p2 bar.sync 0;", "@%p1 exit;", "bra.uni $zz;", "cp.async.bulk.commit_group;", "cp.async.bulk.wait_group.read 0;",
+    "cp.async.commit_group;", "cp.async.wait_group 0;", "wgmma.fence.sync.aligned;",
+    "wgmma.commit_group.sync.aligned;", "wgmma.wait_group.sync.aligned 0;", "setmaxnreg.inc.sync.aligned.u32 64;",
+    "griddepcontrol.wait;", "$zz:", "bra $zz;", "@%p1 bra $zz;", "@!%p1 ret;", "@%p2 bar.sync 0;", "@%p1 exit;",
+    "bra.uni $zz;", "cp.async.bulk.commit_group;", "cp.async.bulk.wait_group.read 0;",
 };
 
 class Mutator {
@@ -139,7 +141,9 @@ private:
             bool range = i + 2 < pieces.size() && pieces[i + 1].text == "<" && pieces[i + 2].text.size() < 7;
             size_t count = range ? static_cast<size_t>(std::atoi(std::string(pieces[i + 2].text).c_str())) : 0;
             if (!range) registers_.emplace_back(name, type);
-            for (size_t n = 0; n < std::min<size_t>(count, 40); ++n) registers_.emplace_back(name + std::to_string(n), type);
+            for (size_t n = 0; n < std::min<size_t>(count, 40); ++n) {
+                registers_.emplace_back(name + std::to_string(n), type);
+            }
         }
     }
 
@@ -165,7 +169,8 @@ private:
 
     static bool is_code(const std::string& line) {
         auto begin = line.find_first_not_of(" \t");
-        return begin != std::string::npos && line[begin] != '.' && line[begin] != '{' && line.find(';') != std::string::npos;
+        return begin != std::string::npos && line[begin] != '.' && line[begin] != '{' &&
+               line.find(';') != std::string::npos;
     }
 
     void once() {
@@ -214,7 +219,8 @@ private:
         if (written && !random_.one_in(8)) return other_piece(Kind::reg);
         static constexpr std::string_view specials[] = {
             "%tid.x", "%ntid.x", "%ctaid.x", "%nctaid.y", "%laneid", "%warpid", "%clock64", "%clock", "%lanemask_lt",
-            "%smid", "%globaltimer", "%cluster_ctarank", "%dynamic_smem_size", "%envreg1", "%r1", "%rd1", "%p1", "%f1", "_",
+            "%smid", "%globaltimer", "%cluster_ctarank", "%dynamic_smem_size", "%envreg1", "%r1", "%rd1",
+            "%p1", "%f1", "_",
         };
         return random_.one_in(2) ? std::string(random_.pick(specials)) : other_piece(Kind::reg);
     }
@@ -250,7 +256,8 @@ private:
         for (int tries = 0; tries < 20; ++tries) {
             auto pieces = cut(lines_[random_.below(lines_.size())]);
             std::vector<Piece> fit;
-            std::copy_if(pieces.begin(), pieces.end(), std::back_inserter(fit), [&](auto& p) { return p.kind == kind; });
+            std::copy_if(pieces.begin(), pieces.end(), std::back_inserter(fit),
+                         [&](auto& p) { return p.kind == kind; });
             if (!fit.empty()) return std::string(fit[random_.below(fit.size())].text);
         }
         return "_";
@@ -334,7 +341,9 @@ private:
         split(corpus_[random_.below(corpus_.size())].text, other);
         if (other.empty()) return;
         auto line = other[random_.below(other.size())];
-        for (int tries = 0; tries < 6 && line.find(';') == std::string::npos; ++tries) line = other[random_.below(other.size())];
+        for (int tries = 0; tries < 6 && line.find(';') == std::string::npos; ++tries) {
+            line = other[random_.below(other.size())];
+        }
         if (!is_code(line) && !random_.one_in(8)) return;
         lines_.insert(lines_.begin() + static_cast<ptrdiff_t>(any_place()), line);
     }
@@ -347,8 +356,10 @@ private:
         if (other.empty()) return;
         size_t first = random_.below(other.size()), count = std::min(other.size() - first, 1 + random_.below(8));
         size_t at = random_.below(lines_.size()), gone = std::min(lines_.size() - at, random_.below(8));
-        auto place = lines_.erase(lines_.begin() + static_cast<ptrdiff_t>(at), lines_.begin() + static_cast<ptrdiff_t>(at + gone));
-        lines_.insert(place, other.begin() + static_cast<ptrdiff_t>(first), other.begin() + static_cast<ptrdiff_t>(first + count));
+        auto place = lines_.erase(lines_.begin() + static_cast<ptrdiff_t>(at),
+                                  lines_.begin() + static_cast<ptrdiff_t>(at + gone));
+        lines_.insert(place, other.begin() + static_cast<ptrdiff_t>(first),
+                      other.begin() + static_cast<ptrdiff_t>(first + count));
     }
 
     /// Anything to any byte.

@@ -40,7 +40,8 @@ public:
             buffer.region.writable = !random_.one_in(10);
             buffer.region.initialized = !random_.one_in(3);
             if (!buffer.region.initialized) {
-                buffer.region.written = std::make_shared<std::vector<uint8_t>>((size + 7) / 8, random_.one_in(2) ? 0 : 0xAA);
+                buffer.region.written =
+                    std::make_shared<std::vector<uint8_t>>((size + 7) / 8, random_.one_in(2) ? 0 : 0xAA);
             }
         }
     }
@@ -77,7 +78,9 @@ public:
         }
         try {
             auto counters = emu::run(launch, [](void*) { return false; }, nullptr);
-            if (counters.executed.size() != program.code.size()) throw std::logic_error("counters without a row for each pc");
+            if (counters.executed.size() != program.code.size()) {
+                throw std::logic_error("counters without a row for each pc");
+            }
         } catch (const emu::LaunchError&) {
             ++tally_.refused_launches;
             return;
@@ -152,7 +155,8 @@ private:
         };
         uint64_t at = parameter.offset;
         bool small = parameter.type != emu::Type::b8 && parameter.bytes <= 8;
-        if (small && (parameter.pointer || (parameter.bytes == 8 && parameter.type != emu::Type::f64 && !random_.one_in(10)))) {
+        if (small &&
+            (parameter.pointer || (parameter.bytes == 8 && parameter.type != emu::Type::f64 && !random_.one_in(10)))) {
             put(at, pointer(), std::min(parameter.bytes, 8u));
         } else if (small && parameter.type == emu::Type::f32 && !random_.one_in(8)) {
             float value = static_cast<float>(random_.below(1000)) / 64 - 4;
@@ -164,7 +168,9 @@ private:
         } else if (parameter.bytes == emu::kTensorMapBytes && !random_.one_in(6)) {
             tensor_map(at, bytes);
         } else {
-            for (uint64_t i = 0; i + 8 <= parameter.bytes; i += 8) put(at + i, random_.one_in(2) ? pointer() : word(), 8);
+            for (uint64_t i = 0; i + 8 <= parameter.bytes; i += 8) {
+                put(at + i, random_.one_in(2) ? pointer() : word(), 8);
+            }
         }
     }
 
@@ -210,7 +216,9 @@ void run_case(const std::string& text, Random& random, Tally& tally) {
             if (random.one_in(8)) {
                 auto printed = emu::dump(*syntax);
                 // Debug labels and blocks without statements aside, the printed text is the same module.
-                if (emu::dump(*emu::parse(printed)) != printed) throw std::logic_error("a printed module reads otherwise");
+                if (emu::dump(*emu::parse(printed)) != printed) {
+                    throw std::logic_error("a printed module reads otherwise");
+                }
             }
             for (auto& variable : syntax->variables) bytes += std::min(variable.bytes, most_bytes + 1);
         }

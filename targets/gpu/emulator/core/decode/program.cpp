@@ -292,7 +292,8 @@ void make_blocks(Decode::Context& c) {
 
 std::unique_ptr<Program> decode(const ast::Module& module, const Image& image, const ast::Function& kernel) {
     if (kernel.blocks_are_clusters) {
-        throw PtxError(kernel.line, kernel.name + ": grids counted in clusters (.blocksareclusters) are not supported", true);
+        throw PtxError(kernel.line, kernel.name + ": grids counted in clusters (.blocksareclusters) are not supported",
+                       true);
     }
     auto program = std::make_unique<Program>();
     Program& p = *program;

@@ -1,3 +1,4 @@
+// Follows calls from a kernel, and finds cycles of them: what is recursive, and how deep frames stack up.
 #include "decode/reach.h"
 
 #include <algorithm>
@@ -78,7 +79,9 @@ Reach find_reachable(const ast::Module& module, const Image& image, const ast::F
             if (!indirect) break;
             for (uint32_t f = 0; f < module.functions.size(); ++f) {
                 const ast::Function& function = module.functions[f];
-                if (!function.entry && function.defined && (image.address_taken(f) || taken.count(function.name))) visit(function);
+                if (!function.entry && function.defined && (image.address_taken(f) || taken.count(function.name))) {
+                    visit(function);
+                }
             }
             if (k == reach.functions.size()) break;
         }
@@ -100,8 +103,9 @@ Reach find_reachable(const ast::Module& module, const Image& image, const ast::F
             if (!to.defined) {
                 if (system_call(to.name)) continue;
                 const char* why = system_refusal(to.name);
-                throw PtxError(i.line, "call: the function " + to.name +
-                                           (why ? std::string(" is not supported: ") + why : " is declared, but not defined"));
+                throw PtxError(i.line,
+                               "call: the function " + to.name +
+                                   (why ? std::string(" is not supported: ") + why : " is declared, but not defined"));
             }
             if (to.entry) throw PtxError(i.line, "call: " + to.name + " is a kernel");
             const uint32_t callee_index = visit(to);
@@ -114,7 +118,8 @@ Reach find_reachable(const ast::Module& module, const Image& image, const ast::F
     for (uint32_t k = 0; k < n; ++k) {
         const ast::Function& f = *reach.functions[k].function;
         const int64_t symbol = image.function(f.name);
-        if (indirect && !f.entry && (taken.count(f.name) || (symbol >= 0 && image.address_taken(static_cast<uint32_t>(symbol))))) {
+        if (indirect && !f.entry &&
+            (taken.count(f.name) || (symbol >= 0 && image.address_taken(static_cast<uint32_t>(symbol))))) {
             reach.functions[k].recursive = true;
         }
         reach.recursive = reach.recursive || reach.functions[k].recursive;
@@ -145,7 +150,8 @@ uint64_t Reach::deepest(const std::function<uint32_t(uint32_t)>& bytes) const {
         if (state[at] == 2) continue;
         state[at] = 2;
         uint64_t deepest_callee = 0;
-        for (uint32_t c : functions[at].calls) if (!functions[c].recursive && state[c] == 2) deepest_callee = std::max(deepest_callee, depth[c]);
+        for (uint32_t c : functions[at].calls)
+            if (!functions[c].recursive && state[c] == 2) deepest_callee = std::max(deepest_callee, depth[c]);
         depth[at] = bytes(at) + deepest_callee;
     }
     return depth[0] + flat;

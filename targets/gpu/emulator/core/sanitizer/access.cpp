@@ -73,13 +73,20 @@ void Checker::access(Warp& w, const Inst& inst, Mask mask, const Resolved& r, ui
         a.base = r.address[lane] - offset;
         if (ended(a, region, offset)) continue;
         // An acquire sees what was released before it looks at anything else.
-        if (a.strong && how.read) synchronise(w, inst, lane, region, offset, Access{.read = true, .atomic = how.atomic, .order = how.order, .scope = how.scope});
+        if (a.strong && how.read) {
+            synchronise(w, inst, lane, region, offset,
+                        Access{.read = true, .atomic = how.atomic, .order = how.order, .scope = how.scope});
+        }
         check_bytes(a, region, *shadow, offset, bytes);
-        if (a.strong && how.write) synchronise(w, inst, lane, region, offset, Access{.write = true, .atomic = how.atomic, .order = how.order, .scope = how.scope});
+        if (a.strong && how.write) {
+            synchronise(w, inst, lane, region, offset,
+                        Access{.write = true, .atomic = how.atomic, .order = how.order, .scope = how.scope});
+        }
     }
 }
 
-void Checker::access_one(Warp& w, const Inst& inst, int lane, Region& region, uint64_t offset, uint64_t bytes, const Access& how) {
+void Checker::access_one(Warp& w, const Inst& inst, int lane, Region& region, uint64_t offset, uint64_t bytes,
+                         const Access& how) {
     if (region.space == Space::local || region.space == Space::param) return;
     const auto guard = lock();
     Act a = act(w, inst, lane, how);
@@ -96,9 +103,11 @@ uint64_t Checker::base_of(const Warp& w, const Region& region) {
 /// Shared memory ends with its block.
 bool Checker::ended(Act& a, const Region& region, uint64_t offset) const {
     if (!region.cta || region.cta == a.warp->cta || region.cta->live_threads()) return false;
-    a.warp->finding(Kind::out_of_bounds, *a.inst, a.lane, a.base + offset,
-                    where(region, offset) + ": that block has ended, and its shared memory with it; a barrier.cluster behind the last access "
-                                            "would keep it");
+    a.warp->finding(
+        Kind::out_of_bounds, *a.inst, a.lane, a.base + offset,
+        where(region, offset) +
+            ": that block has ended, and its shared memory with it; a barrier.cluster behind the last access "
+            "would keep it");
     return true;
 }
 
@@ -125,12 +134,14 @@ void Checker::check_bytes(Act& a, Region& region, RegionShadow& shadow, uint64_t
 
 /// The same for what reaches over many words: those with one history are one case.
 void Checker::check_run(Act& a, Region& region, RegionShadow& shadow, uint64_t offset, uint64_t bytes) {
-    if (offset % 4 || bytes % 4 || a.strong || offset + bytes > region.bytes) return check_bytes(a, region, shadow, offset, bytes);
+    if (offset % 4 || bytes % 4 || a.strong || offset + bytes > region.bytes) {
+        return check_bytes(a, region, shadow, offset, bytes);
+    }
     if (!bytes) return;
     if (a.reads_values) check_written(a, region, offset, bytes);
     const Epoch now{a.who, a.clock, a.inst->pc};
-    if (run_.shadow != &shadow || run_.thread != a.thread || run_.who != a.who || run_.clock != a.clock || run_.write != a.write ||
-        run_.proxy != a.proxy) {
+    if (run_.shadow != &shadow || run_.thread != a.thread || run_.who != a.who || run_.clock != a.clock ||
+        run_.write != a.write || run_.proxy != a.proxy) {
         run_ = {};
         run_.shadow = &shadow;
         run_.thread = a.thread;
@@ -202,7 +213,8 @@ bool Checker::same_copy(const Act& a, const Epoch& e) const {
 }
 
 /// An access against one before it. False: a finding was made.
-bool Checker::check_order(Act& a, Region& region, uint64_t offset, uint32_t bytes, const Reader& r, bool earlier_write) {
+bool Checker::check_order(Act& a, Region& region, uint64_t offset, uint32_t bytes, const Reader& r,
+                          bool earlier_write) {
     // Atomic operations of two proxies are not atomic to each other.
     const bool coherent_with = coherent(a, r.who, r.pc) && (a.proxy == Proxy::generic) == is_generic(a, r.who);
     if (coherent_with && a.proxy == Proxy::generic) return true;
@@ -219,11 +231,13 @@ bool Checker::check_order(Act& a, Region& region, uint64_t offset, uint32_t byte
         if (e.clock <= a.fenced || !is_generic(a, e.who)) continue;
         ++found_;
         const bool map = a.proxy == Proxy::tensormap;
-        a.warp->finding(Kind::missing_proxy_fence, *a.inst, a.lane, a.base + offset,
-                        std::string(map ? "the tensor map's" : "the asynchronous") + " proxy " + (a.write ? "writes " : "reads ") + where(region, offset) +
-                            ", which " + describe(e.who) + " wrote at " + line_of(e.pc) + " by ordinary means: " +
-                            (map ? "fence.proxy.tensormap::generic.release behind the write and .acquire before this are missing"
-                                 : "a fence.proxy.async behind the write is missing"));
+        a.warp->finding(
+            Kind::missing_proxy_fence, *a.inst, a.lane, a.base + offset,
+            std::string(map ? "the tensor map's" : "the asynchronous") + " proxy " + (a.write ? "writes " : "reads ") +
+                where(region, offset) + ", which " + describe(e.who) + " wrote at " + line_of(e.pc) +
+                " by ordinary means: " +
+                (map ? "fence.proxy.tensormap::generic.release behind the write and .acquire before this are missing"
+                     : "a fence.proxy.async behind the write is missing"));
         return false;
     }
     return true;
@@ -235,7 +249,8 @@ bool Checker::is_generic(const Act& a, uint64_t who) const {
     if (writer.slot < a.cta->threads) return true;
     const auto it = ctas_.find(writer.cta);
     const size_t agent = writer.slot - a.cta->threads;
-    return it != ctas_.end() && agent < it->second->agents.size() && (it->second->agents[agent].first == Agent::cp_async || it->second->agents[agent].first == Agent::store);
+    return it != ctas_.end() && agent < it->second->agents.size() &&
+           (it->second->agents[agent].first == Agent::cp_async || it->second->agents[agent].first == Agent::store);
 }
 
 void Checker::check_cell(Act& a, Region& region, RegionShadow& shadow, Cell& cell, uint64_t offset, uint32_t bytes) {
@@ -245,7 +260,9 @@ void Checker::check_cell(Act& a, Region& region, RegionShadow& shadow, Cell& cel
     if (cell.write.who == kMixed) {
         const Writes& writes = shadow.writes[cell.write.clock];
         bool fine = check(writes.weak);
-        for (size_t k = 0; fine && k < writes.strong.size(); ++k) fine = check_order(a, region, offset, bytes, writes.strong[k], true);
+        for (size_t k = 0; fine && k < writes.strong.size(); ++k) {
+            fine = check_order(a, region, offset, bytes, writes.strong[k], true);
+        }
     } else {
         check(cell.write);
     }
@@ -254,7 +271,8 @@ void Checker::check_cell(Act& a, Region& region, RegionShadow& shadow, Cell& cel
         return;
     }
     if (is_set(cell.read)) {
-        const auto& readers = cell.read.who == kMany ? shadow.readers[cell.read.clock] : shadow.shared[cell.read.clock].readers;
+        const auto& readers =
+            cell.read.who == kMany ? shadow.readers[cell.read.clock] : shadow.shared[cell.read.clock].readers;
         for (const Reader& r : readers) {
             if (!check_order(a, region, offset, bytes, r, false)) break;
         }
@@ -299,8 +317,8 @@ void Checker::add(Act& a, std::vector<Reader>& set, const Reader& now) const {
         set[k].pc = now.pc;
         return;
     }
-    // What is known to this one, and reaches no less far, needs no entry: who orders something behind this one orders it
-    // behind that one.
+    // What is known to this one, and reaches no less far, needs no entry: who orders something behind this one orders
+    // it behind that one.
     if (set.size() >= kMaxReaders || (set.size() & (set.size() - 1)) == 0) {
         std::erase_if(set, [&](const Reader& r) { return level(r.pc) >= level(now.pc) && knows_reader(a, r); });
     }
@@ -332,8 +350,8 @@ void Checker::note_read(Act& a, RegionShadow& shadow, Cell& cell) {
     add(a, shadow.readers[cell.read.clock], now);
 }
 
-/// A weak write ends the word's history: what is not ordered before it was found. A strong one is a race with none of the
-/// strong ones before it, and so takes nobody's place who does not know of it.
+/// A weak write ends the word's history: what is not ordered before it was found. A strong one is a race with none of
+/// the strong ones before it, and so takes nobody's place who does not know of it.
 void Checker::note_write(Act& a, RegionShadow& shadow, Cell& cell) {
     const Epoch now{a.who, a.clock, a.inst->pc | a.flags};
     if (!a.strong) {
@@ -342,7 +360,9 @@ void Checker::note_write(Act& a, RegionShadow& shadow, Cell& cell) {
         cell.write = now;
         return;
     }
-    if (!is_set(cell.read) && cell.read.who && level(cell.read.pc) >= level(now.pc) && knows_reader(a, cell.read)) cell.read = {};
+    if (!is_set(cell.read) && cell.read.who && level(cell.read.pc) >= level(now.pc) && knows_reader(a, cell.read)) {
+        cell.read = {};
+    }
     if (cell.write.who != kMixed) {
         if (!cell.write.who || (level(cell.write.pc) >= level(now.pc) && knows(a, cell.write))) {
             cell.write = now;
@@ -358,15 +378,18 @@ void Checker::note_write(Act& a, RegionShadow& shadow, Cell& cell) {
     add(a, shadow.writes[cell.write.clock].strong, entry(a));
 }
 
-void Checker::conflict(Act& a, Region& region, uint64_t offset, uint32_t bytes, const Epoch& earlier, bool earlier_write) {
+void Checker::conflict(Act& a, Region& region, uint64_t offset, uint32_t bytes, const Epoch& earlier,
+                       bool earlier_write) {
     ++found_;
     const Actor actor = unpack(earlier.who);
     const bool agent = actor.slot >= a.cta->threads;
-    std::string text = std::string(a.in_flight ? "asynchronously, it " : "it ") + (a.write ? (a.reads_values ? "updates " : "writes ") : "reads ") +
-                       std::to_string(bytes) + (bytes == 1 ? " byte at " : " bytes at ") + where(region, offset);
+    std::string text = std::string(a.in_flight ? "asynchronously, it " : "it ") +
+                       (a.write ? (a.reads_values ? "updates " : "writes ") : "reads ") + std::to_string(bytes) +
+                       (bytes == 1 ? " byte at " : " bytes at ") + where(region, offset);
     if (agent) {
-        text += " while " + describe(earlier.who) + ", issued at " + line_of(earlier.pc) + ", may still " + (earlier_write ? "write" : "read") +
-                " there: nothing waited for that; " + cure(a, actor, earlier_write);
+        text += " while " + describe(earlier.who) + ", issued at " + line_of(earlier.pc) + ", may still " +
+                (earlier_write ? "write" : "read") + " there: nothing waited for that; " +
+                cure(a, actor, earlier_write);
     } else {
         text += ", which " + describe(earlier.who) + (earlier_write ? " wrote at " : " read at ") + line_of(earlier.pc);
         if (a.strong && (earlier.pc & Epoch::strong)) {
@@ -403,7 +426,8 @@ std::string Checker::cure(const Act& a, const Actor& earlier, bool write) const 
     if (it != ctas_.end() && it->second->cluster == a.cta->cluster && a.warp->cta->cluster->ctas.size() > 1) {
         return "barrier.cluster, or release and acquire of scope .cluster, would order them";
     }
-    return std::string("blocks need release behind the ") + (write ? "write" : "read") + " and acquire before this, of scope .gpu";
+    return std::string("blocks need release behind the ") + (write ? "write" : "read") +
+           " and acquire before this, of scope .gpu";
 }
 
 void Checker::check_written(Act& a, Region& region, uint64_t offset, uint64_t bytes) {
@@ -416,7 +440,8 @@ void Checker::check_written(Act& a, Region& region, uint64_t offset, uint64_t by
         if (missing) {
             const uint64_t at = 8 * k + static_cast<uint64_t>(__builtin_ctz(missing));
             ++found_;
-            a.warp->finding(Kind::uninitialized, *a.inst, a.lane, a.base + at, "it reads " + where(region, at) + ", which nobody has written");
+            a.warp->finding(Kind::uninitialized, *a.inst, a.lane, a.base + at,
+                            "it reads " + where(region, at) + ", which nobody has written");
             return;
         }
     }

@@ -19,12 +19,17 @@ ThreadClock::Groups& Checker::groups_of(Warp& w, int lane, Queue queue, bool wri
     }
     ThreadClock& t = cta.thread[thread];
     auto& g = queue == Queue::cp_async ? t.cp_async : write ? t.bulk_write : t.bulk_read;
-    if (!g.slot) g.slot = cta.add_agent(queue == Queue::cp_async ? Agent::cp_async : write ? Agent::bulk_write : Agent::bulk_read, thread);
+    if (!g.slot) {
+        g.slot = cta.add_agent(queue == Queue::cp_async ? Agent::cp_async
+                               : write                  ? Agent::bulk_write
+                                                        : Agent::bulk_read,
+                               thread);
+    }
     return g;
 }
 
-void Checker::async_access(Warp& w, const Inst& inst, int lane, Region& region, uint64_t offset, uint64_t bytes, bool write, Queue queue,
-                           SyncKey key, bool atomic, bool generic) {
+void Checker::async_access(Warp& w, const Inst& inst, int lane, Region& region, uint64_t offset, uint64_t bytes,
+                           bool write, Queue queue, SyncKey key, bool atomic, bool generic) {
     if (region.space == Space::local || region.space == Space::param) return;
     const auto guard = lock();
     Act a = act(w, inst, lane, write ? Access::store() : Access::load());
@@ -37,8 +42,12 @@ void Checker::async_access(Warp& w, const Inst& inst, int lane, Region& region, 
     a.reads_values = !write || atomic;
     CtaClock& cta = clock_of(w);
     if (queue == Queue::mbarrier) {
-        const auto [it, fresh] = (generic ? cta.store_slots : cta.mbarrier_slots).try_emplace({key.object, key.part}, 0);
-        if (fresh) it->second = cta.add_agent(generic ? Agent::store : Agent::mbarrier, static_cast<uint32_t>(key.part + kSharedStart));
+        const auto [it, fresh] =
+            (generic ? cta.store_slots : cta.mbarrier_slots).try_emplace({key.object, key.part}, 0);
+        if (fresh) {
+            it->second =
+                cta.add_agent(generic ? Agent::store : Agent::mbarrier, static_cast<uint32_t>(key.part + kSharedStart));
+        }
         Sync& sync = syncs_[key];
         const uint32_t clock = static_cast<uint32_t>(sync.phase) + 1;
         a.who = pack({cta.cta, it->second});
@@ -119,7 +128,7 @@ void Checker::async_arrive(Warp& w, Mask mask, SyncKey key) {
     }
 }
 
-// ---- registers of wgmma ---------------------------------------------------------------------------------------------------
+// ---- registers of wgmma ------------------------------------------------------------------------------------------------
 
 void Checker::registers_in_flight(Warp& w, const Inst& inst, const Slot* slots, uint32_t count, bool write) {
     const auto guard = lock();
@@ -136,8 +145,9 @@ void Checker::registers_in_flight(Warp& w, const Inst& inst, const Slot* slots, 
     }
     if (write ? read || (written && written != count) : written != 0) {
         w.finding(Kind::async_before_wait, inst, -1, 0,
-                  std::string(write ? "its accumulators are in part" : "it takes A from") + " registers that a wgmma before it still " +
-                      (written ? "writes" : "reads") + ": wgmma.wait_group between them would wait for that");
+                  std::string(write ? "its accumulators are in part" : "it takes A from") +
+                      " registers that a wgmma before it still " + (written ? "writes" : "reads") +
+                      ": wgmma.wait_group between them would wait for that");
     }
     for (uint32_t k = 0; k < count; ++k) {
         if (slots[k] & kConstant || slots[k] / 64 >= warp.marks.size()) continue;
@@ -162,8 +172,8 @@ void Checker::check_registers(Warp& w, const Inst& inst) {
         const uint8_t mark = warp.marks[slot / 64];
         if ((mark & 1) || (write && (mark & 2))) {
             w.finding(Kind::async_before_wait, inst, -1, 0,
-                      std::string(write ? "it writes" : "it reads") + " a register that a wgmma still " + ((mark & 1) ? "writes" : "reads") +
-                          ": wgmma.wait_group between them would wait for that");
+                      std::string(write ? "it writes" : "it reads") + " a register that a wgmma still " +
+                          ((mark & 1) ? "writes" : "reads") + ": wgmma.wait_group between them would wait for that");
             return;
         }
     }

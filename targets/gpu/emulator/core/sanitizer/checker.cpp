@@ -21,7 +21,9 @@ void Checker::begin(Cta& cta) {
     cta.sanitizer_state = clock.get();
     ctas_[cta.index] = std::move(clock);
     // Memory of a CTA that ended: nobody has done anything there.
-    if (auto* shadow = static_cast<RegionShadow*>(cta.shared.shadow.get()); shadow && shadow->launch == number_) shadow->reset();
+    if (auto* shadow = static_cast<RegionShadow*>(cta.shared.shadow.get()); shadow && shadow->launch == number_) {
+        shadow->reset();
+    }
     if (cta.shared.written) std::fill(cta.shared.written->begin(), cta.shared.written->end(), uint8_t{0});
 }
 
@@ -51,10 +53,12 @@ void Checker::check_end(Cta& cta) {
                 uint32_t block[3];
                 Launch::unravel(cta.index, launch_.options.grid, block);
                 const uint64_t offset = word * 4;
-                w.finding(Kind::race, launch_.program->code[pc & Epoch::pc_mask], thread ? static_cast<int>(slot % kLanes) : 0,
+                w.finding(Kind::race, launch_.program->code[pc & Epoch::pc_mask],
+                          thread ? static_cast<int>(slot % kLanes) : 0,
                           (cta.shared.begin + offset) | uint64_t{cta.rank} << kRankShift,
-                          where(cta.shared, offset) + " of block (" + std::to_string(block[0]) + ", " + std::to_string(block[1]) + ", " +
-                              std::to_string(block[2]) + "): that block may end before this access, and its shared memory with it; a "
+                          where(cta.shared, offset) + " of block (" + std::to_string(block[0]) + ", " +
+                              std::to_string(block[1]) + ", " + std::to_string(block[2]) +
+                              "): that block may end before this access, and its shared memory with it; a "
                               "barrier.cluster before the end would keep it");
             }
             return;
@@ -83,7 +87,10 @@ void Checker::end(Cta& cta) {
         const auto* p = static_cast<const uint8_t*>(item.first.object);
         const auto* barriers = reinterpret_cast<const uint8_t*>(&cta.barriers[0]);
         if (p >= barriers && p < barriers + sizeof cta.barriers) return true;
-        if (p == cta.shared.host || p == reinterpret_cast<const uint8_t*>(cta.cluster) || p == reinterpret_cast<const uint8_t*>(&cta)) return true;
+        if (p == cta.shared.host || p == reinterpret_cast<const uint8_t*>(cta.cluster) ||
+            p == reinterpret_cast<const uint8_t*>(&cta)) {
+            return true;
+        }
         for (const auto& w : cta.warps) if (p == reinterpret_cast<const uint8_t*>(w.get())) return true;
         return false;
     });
@@ -108,7 +115,10 @@ Checker::Act Checker::act(Warp& w, const Inst& inst, int lane, const Access& acc
     become(a, lane);
     a.write = access.write;
     a.strong = access.order != Order::weak || access.atomic;
-    a.flags = !a.strong ? 0 : Epoch::strong | (access.scope == Scope::cta ? Epoch::narrow : access.scope == Scope::cluster ? Epoch::narrow | Epoch::cluster : 0u);
+    a.flags = !a.strong ? 0
+                        : Epoch::strong | (access.scope == Scope::cta       ? Epoch::narrow
+                                           : access.scope == Scope::cluster ? Epoch::narrow | Epoch::cluster
+                                                                            : 0u);
     a.reads_values = access.read;
     a.proxy = access.proxy;
     a.in_flight = false;
@@ -133,7 +143,8 @@ void Checker::ask(Act& a, uint64_t who) const {
     if (actor.cta != a.cta->cta) {
         a.known = a.fenced = 0;
         if (!t.foreign) return;
-        const auto at = std::lower_bound(t.foreign->begin(), t.foreign->end(), actor.cta, [](const Part& p, uint64_t c) { return p.cta < c; });
+        const auto at = std::lower_bound(t.foreign->begin(), t.foreign->end(), actor.cta,
+                                         [](const Part& p, uint64_t c) { return p.cta < c; });
         if (at == t.foreign->end() || at->cta != actor.cta) return;
         a.known = clock_at(at->seen, actor.slot);
         a.fenced = clock_at(at->fenced, actor.slot);
@@ -190,7 +201,8 @@ std::string Checker::describe(uint64_t who) const {
         } else if (kind == Agent::mbarrier || kind == Agent::store) {
             char address[16];
             std::snprintf(address, sizeof address, "0x%x", whose);
-            text = std::string(kind == Agent::store ? "an asynchronous store" : "an asynchronous copy") + " that completes on mbarrier " + address + ", issued by a thread";
+            text = std::string(kind == Agent::store ? "an asynchronous store" : "an asynchronous copy") +
+                   " that completes on mbarrier " + address + ", issued by a thread";
         } else {
             Launch::unravel(whose, launch_.options.block, thread);
             text = (kind == Agent::cp_async ? "a cp.async of thread " : "a bulk copy of thread ") + triple(thread);
@@ -202,7 +214,8 @@ std::string Checker::describe(uint64_t who) const {
 std::string Checker::where(const Region& region, uint64_t offset) const {
     char text[160];
     if (region.space == Space::shared) {
-        std::snprintf(text, sizeof text, "shared address 0x%llx", static_cast<unsigned long long>(region.begin + offset));
+        std::snprintf(text, sizeof text, "shared address 0x%llx",
+                      static_cast<unsigned long long>(region.begin + offset));
         return text;
     }
     return "byte " + std::to_string(offset) + " of " + region.name;

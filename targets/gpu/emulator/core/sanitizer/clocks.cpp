@@ -1,3 +1,4 @@
+// What actors know of each other: how knowledge is joined, shared and compared.
 #include "sanitizer/clocks.h"
 
 #include <algorithm>
@@ -59,7 +60,8 @@ void join_into(Released& to, const Released& from) {
 namespace {
 
 Sync::Gather& find(std::vector<Sync::Gather>& all, uint64_t cta) {
-    const auto at = std::lower_bound(all.begin(), all.end(), cta, [](const Sync::Gather& g, uint64_t c) { return g.cta < c; });
+    const auto at =
+        std::lower_bound(all.begin(), all.end(), cta, [](const Sync::Gather& g, uint64_t c) { return g.cta < c; });
     if (at != all.end() && at->cta == cta) return *at;
     Sync::Gather fresh;
     fresh.cta = cta;
@@ -68,7 +70,9 @@ Sync::Gather& find(std::vector<Sync::Gather>& all, uint64_t cta) {
 
 Released known(std::vector<Sync::Gather>& all) {
     Released result;
-    for (Sync::Gather& g : all) result.push_back({g.cta, Known::make(std::move(g.seen)), Known::make(std::move(g.fenced))});
+    for (Sync::Gather& g : all) {
+        result.push_back({g.cta, Known::make(std::move(g.seen)), Known::make(std::move(g.fenced))});
+    }
     all.clear();
     return result;
 }

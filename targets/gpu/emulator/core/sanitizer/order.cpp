@@ -22,18 +22,22 @@ void raise(Clocks& to, const Known& from) {
 }
 
 /// The own clocks of a thread, which its shared knowledge leaves out.
-void raise_own(Clocks& seen, Clocks& fenced, uint32_t thread, uint32_t clock, uint32_t fenced_clock, const ThreadClock& t, uint32_t cp,
-               uint32_t read, uint32_t write) {
+void raise_own(Clocks& seen, Clocks& fenced, uint32_t thread, uint32_t clock, uint32_t fenced_clock,
+               const ThreadClock& t, uint32_t cp, uint32_t read, uint32_t write) {
     raise(seen, thread, clock);
     raise(fenced, thread, fenced_clock);
-    if (t.cp_async.slot) { raise(seen, t.cp_async.slot, cp); raise(fenced, t.cp_async.slot, std::min(t.cp_async.fenced, cp)); }
+    if (t.cp_async.slot) {
+        raise(seen, t.cp_async.slot, cp);
+        raise(fenced, t.cp_async.slot, std::min(t.cp_async.fenced, cp));
+    }
     if (t.bulk_read.slot) raise(seen, t.bulk_read.slot, read);
     if (t.bulk_write.slot) raise(seen, t.bulk_write.slot, write);
 }
 
 }  // namespace
 
-// ---- barriers ---------------------------------------------------------------------------------------------------------
+// ---- barriers
+// ---------------------------------------------------------------------------------------------------------
 
 void Checker::arrive(Warp& w, Mask mask, SyncKey key, bool relaxed) {
     const auto guard = lock();
@@ -67,7 +71,8 @@ void Checker::arrive(Warp& w, Mask mask, SyncKey key, bool relaxed) {
             raise(gather.fenced, t.fenced);
             gather.last_fenced = t.fenced;
         }
-        raise_own(gather.seen, gather.fenced, thread, t.clock, t.fenced_clock, t, t.cp_async.done, t.bulk_read.done, t.bulk_write.done);
+        raise_own(gather.seen, gather.fenced, thread, t.clock, t.fenced_clock, t, t.cp_async.done, t.bulk_read.done,
+                  t.bulk_write.done);
         ++t.clock;
     }
 }
@@ -160,7 +165,9 @@ void Checker::wait(Warp& w, Mask mask, SyncKey key, bool relaxed) {
     CtaClock& cta = clock_of(w);
     if (relaxed) {
         // A fence behind it acquires.
-        for (Mask m = mask; m; m &= m - 1) join_into(cta.thread[w.thread(__builtin_ctz(m))].fences().pending, it->second.done);
+        for (Mask m = mask; m; m &= m - 1) {
+            join_into(cta.thread[w.thread(__builtin_ctz(m))].fences().pending, it->second.done);
+        }
         return;
     }
     take_fences(w, mask, it->second);
@@ -196,10 +203,12 @@ void Checker::forget(SyncKey key) {
     ++it->second.phase;
 }
 
-// ---- releases and acquires by memory ------------------------------------------------------------------------------------
+// ---- releases and acquires by memory
+// ------------------------------------------------------------------------------------
 
 ThreadClock::Snapshot Checker::snapshot(const ThreadClock& t, Scope scope) {
-    return {true, t.seen, t.fenced, t.foreign, t.clock, t.fenced_clock, t.cp_async.done, t.bulk_read.done, t.bulk_write.done, scope};
+    return {true,           t.seen,          t.fenced,         t.foreign,         t.clock,
+            t.fenced_clock, t.cp_async.done, t.bulk_read.done, t.bulk_write.done, scope};
 }
 
 Released Checker::released(const CtaClock& cta, uint32_t thread, const ThreadClock::Snapshot& s) const {
@@ -254,7 +263,10 @@ void Checker::synchronise(Warp& w, const Inst&, int lane, Region& region, uint64
             } else {
                 // A fence behind it acquires, as far as both reach.
                 auto& relaxed = t.fences();
-                join_into(from.cta == cta.cta || many ? relaxed.pending : from.cluster == cta.cluster ? relaxed.pending_cluster : relaxed.pending_far, from.clocks);
+                join_into(from.cta == cta.cta || many   ? relaxed.pending
+                          : from.cluster == cta.cluster ? relaxed.pending_cluster
+                                                        : relaxed.pending_far,
+                          from.clocks);
             }
         }
         return;
