@@ -1,6 +1,6 @@
-// The usual access of a warp: whole words of one region, by ordinary instructions of threads that know the same, to words
-// whose history lies in their own CTA. It is checked for all lanes at a word together. Whatever is not usual, and all that
-// looks like a finding, goes the way of access.cpp.
+// The usual access of a warp: whole words of one region, by ordinary instructions of threads that know the same, to
+// words whose history lies in their own CTA. It is checked for all lanes at a word together. Whatever is not usual, and
+// all that looks like a finding, goes the way of access.cpp.
 #include <algorithm>
 
 #if defined(__AVX512F__)
@@ -47,11 +47,19 @@ struct Group {
     bool write_is_known(const Epoch& e, Mask mask) const {
         if (!e.who) return true;
         const uint64_t slot = e.who - cta_base;
-        if (slot < kMaxSlots) {
-            if (clock_at(slot) >= e.clock || (strong && (e.pc & Epoch::strong))) return true;
-            return slot < cta.threads && (mask & (mask - 1)) == 0 && e.who == warp_base + static_cast<uint64_t>(__builtin_ctz(mask));
-        }
-        return strong && (e.pc & Epoch::strong) && !narrow && !(e.pc & Epoch::narrow);
+        if (slot < kMaxSlots && clock_at(slot) >= e.clock) return true;
+        const bool single = (mask & (mask - 1)) == 0;
+        const uint64_t first = warp_base + static_cast<uint64_t>(__builtin_ctz(mask));
+        if (slot < cta.threads && single && e.who == first) return true;
+        return is_coherent(e.who, e.pc);
+    }
+
+    /// Both are strong, ordinary threads', and each is in the other's scope, as far as can be told at once.
+    bool is_coherent(uint64_t who, uint32_t other) const {
+        if (!strong || !(other & Epoch::strong) || who >= kSplit) return false;
+        const uint64_t slot = who - cta_base;
+        if (slot < kMaxSlots) return slot < cta.threads;
+        return !narrow && !(other & Epoch::narrow) && unpack(who).slot < cta.threads;
     }
 
     /// True if all of these reads are known to the class, leaving those of the lanes `own` aside.
@@ -121,28 +129,63 @@ struct Group {
 
     /// A lane writes the word, or several update it atomically; `last` is the one that history names.
     bool write(RegionShadow& shadow, Cell& cell, Mask mask, int last) const {
+        if (strong) return write_strongly(shadow, cell, mask, last);
         if (!write_is_known(cell.write, mask)) return false;
         Reader& r = cell.read;
-        const Mask own = (mask & (mask - 1)) == 0 ? mask : 0;
-        if (strong) {
-            // It takes the place only of what it knows, and what reaches no further; see Checker::note_write.
-            if (r.who || !own) return false;
-            const uint64_t slot = cell.write.who - cta_base;
-            if (cell.write.who && (level(cell.write.pc) < level(pc) || slot >= kMaxSlots ||
-                                   (clock_at(slot) < cell.write.clock && cell.write.who != warp_base + static_cast<uint64_t>(last)))) {
-                return false;
-            }
-        }
-        auto fine = [&](const Reader& one) { return (strong && (one.pc & Epoch::strong)) || reader_is_known(one, own); };
         if (r.who == kMany) {
             const auto& readers = shadow.readers[r.clock];
-            for (const Reader& one : readers) if (!fine(one)) return false;
+            for (const Reader& one : readers) if (!reader_is_known(one, mask)) return false;
             shadow.free_readers.push_back(r.clock);
-        } else if (r.who && !fine(r)) {
+        } else if (r.who && !reader_is_known(r, mask)) {
             return false;
         }
         r = {};
         cell.write = {warp_base + static_cast<uint64_t>(last), lanes.clock, pc};
+        return true;
+    }
+
+    /// Strong writes do not order each other, so that they gather: see Checker::note_write.
+    bool write_strongly(RegionShadow& shadow, Cell& cell, Mask mask, int last) const {
+        if (cell.read.who) return false;
+        const Reader now{warp_base, mask, lanes.clock, pc};
+        Epoch& e = cell.write;
+        if (e.who == kMixed) {
+            Writes& writes = shadow.writes[e.clock];
+            if (!write_is_known(writes.weak, mask)) return false;
+            for (const Reader& one : writes.strong) if (!is_coherent(one.who, one.pc)) return false;
+            return gather(writes.strong, now);
+        }
+        if (!write_is_known(e, mask)) return false;
+        const uint64_t slot = e.who - cta_base;
+        const bool single = (mask & (mask - 1)) == 0, own = e.who == warp_base + static_cast<uint64_t>(last);
+        const bool replaces = level(e.pc) >= level(pc) && slot < kMaxSlots && (own || clock_at(slot) >= e.clock);
+        if (single && (!e.who || replaces)) {
+            e = {warp_base + static_cast<uint64_t>(last), lanes.clock, pc};
+            return true;
+        }
+        const uint32_t index = shadow.take_writes();
+        Writes& writes = shadow.writes[index];
+        if (e.who && level(e.pc) == 0) {
+            writes.weak = e;
+        } else if (e.who) {
+            const uint32_t before = unpack(e.who).slot, lane = before < cta.threads ? before % kLanes : 0;
+            writes.strong.push_back({e.who - lane, Mask{1} << lane, e.clock, e.pc});
+        }
+        e = {kMixed, index, 0};
+        return gather(writes.strong, now);
+    }
+
+    /// Adds to a set; false where it should be thinned out first.
+    static bool gather(std::vector<Reader>& set, const Reader& now) {
+        for (size_t k = set.size(); k-- > 0;) {
+            Reader& one = set[k];
+            if (one.who != now.who || one.clock != now.clock || level(one.pc) != level(now.pc)) continue;
+            one.mask |= now.mask;
+            one.pc = now.pc;
+            return true;
+        }
+        if (set.size() >= 8 && (set.size() & (set.size() - 1)) == 0) return false;
+        set.push_back(now);
         return true;
     }
 };
@@ -208,12 +251,15 @@ void Checker::make_classes(Warp& w, CtaClock& cta) {
     }
 }
 
-bool Checker::access_quickly(Warp& w, const Inst& inst, Mask mask, const Resolved& r, uint32_t bytes, const Access& how) {
+bool Checker::access_quickly(Warp& w, const Inst& inst, Mask mask, const Resolved& r, uint32_t bytes,
+                             const Access& how) {
     Region* region = r.uniform;
     if (!region) return false;
     if (region->space == Space::local || region->space == Space::param) return true;
     if (region->cta && region->cta != w.cta && !region->cta->live_threads()) return false;
-    if (bytes % 4 || bytes > 32 || how.proxy != Proxy::generic || region->bytes >> 32 || region->bytes % 4) return false;
+    if (bytes % 4 || bytes > 32 || how.proxy != Proxy::generic || region->bytes >> 32 || region->bytes % 4) {
+        return false;
+    }
     if (region->begin & (bytes - 1)) return false;
     // Strong accesses are quick where there is nothing to synchronise.
     const bool strong = how.order != Order::weak || how.atomic;
@@ -225,7 +271,8 @@ bool Checker::access_quickly(Warp& w, const Inst& inst, Mask mask, const Resolve
     if (warp.stale) make_classes(w, cta);
     if (warp.class_count > WarpClock::kClasses) return false;
     if (strong) {
-        for (uint32_t k = 0; k < warp.class_count; ++k) if ((warp.classes[k].mask & mask) && warp.classes[k].fences) return false;
+        for (uint32_t k = 0; k < warp.class_count; ++k)
+            if ((warp.classes[k].mask & mask) && warp.classes[k].fences) return false;
     }
 
     alignas(64) uint32_t offset[kLanes];
