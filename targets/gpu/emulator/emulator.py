@@ -120,7 +120,7 @@ class Emulator:
                 kernel,
                 _extent("grid", grid),
                 _extent("block", block),
-                _extent("cluster", cluster) if cluster is not None else self._module.cluster(kernel),
+                self._cluster(kernel, cluster),
                 bytes(arguments.bytes),
                 persistent + arguments.regions,
                 _count("shared_bytes", shared_bytes, 1 << 31),
@@ -143,6 +143,18 @@ class Emulator:
         if report.findings and raise_on_finding:
             raise FindingsError(str(report.findings[0]), report)
         return report
+
+    def _cluster(self, kernel: str, asked: Extent | None) -> tuple[int, int, int]:
+        """The cluster to launch with: what is asked for, where the kernel declares none or the same."""
+        declared: tuple[int, int, int] = self._module.cluster(kernel)
+        if asked is None:
+            return declared
+        wanted = _extent("cluster", asked)
+        if declared != (1, 1, 1) and wanted != declared:
+            raise LaunchError(
+                f"the kernel {kernel} wants clusters of {declared} blocks (.reqnctapercluster), not {wanted}"
+            )
+        return wanted
 
 
 def _count(name: str, value: int, limit: int) -> int:
