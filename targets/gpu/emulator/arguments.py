@@ -91,7 +91,7 @@ class Arguments:
     def _integer(self, value: int, p: Parameter, index: int) -> bytes:
         if p.type in ("f32", "f64", "f16", "bf16"):
             return self._float(float(value), p, index)
-        if p.bytes > 8 or (p.type == "b8" and p.bytes > 1):
+        if p.bytes > 8 or (p.type == "b8" and p.bytes != 1):
             raise LaunchError(f"argument {index}: an integer for parameter {p}; a struct is given as bytes")
         bits = 8 * p.bytes
         if not -(1 << (bits - 1)) <= value < 1 << bits:
