@@ -17,15 +17,10 @@ SHARDS = 16
 RENEW = "renew the list with 'python test/targets/gpu/gpu_node_cases.py --update' and review the difference"
 
 
-def _listed() -> dict[str, str]:
-    """The lines of the golden list, by case."""
-    return {line.split(" ")[0]: line for line in gpu_node_cases.GOLDEN.read_text().splitlines()}
-
-
 @functools.cache
 def _split() -> tuple[list[Any], list[Any]]:
     """The sample, and all other cases."""
-    listed = _listed()
+    listed = onnx_node_cases.listed(gpu_node_cases.GOLDEN)
     cases = onnx_node_cases.cases()
     passing = [c.name for c in cases if c.name in listed][::24]
     known = onnx_node_cases.golden()  # what the importer takes
@@ -35,12 +30,7 @@ def _split() -> tuple[list[Any], list[Any]]:
 
 
 def _hold(cases: list[Any]) -> None:
-    listed = _listed()
-    outcomes = list(onnx_node_cases.run_cases(gpu_node_cases.runner, cases))
-    assert [o for o in outcomes if o.status in ("wrong", "crash")] == []
-    passing = [o.line() for o in outcomes if o.status == "pass"]
-    assert passing == [listed[c.name] for c in cases if c.name in listed], RENEW
-    assert all(o.message for o in outcomes if o.status == "unsupported")
+    onnx_node_cases.hold(gpu_node_cases.runner, cases, gpu_node_cases.GOLDEN, RENEW)
 
 
 def test_sample_of_node_cases() -> None:
@@ -54,4 +44,4 @@ def test_other_node_cases(shard: int) -> None:
 
 
 def test_most_node_cases_pass() -> None:
-    assert len(_listed()) >= 1400
+    assert len(onnx_node_cases.listed(gpu_node_cases.GOLDEN)) >= 1400

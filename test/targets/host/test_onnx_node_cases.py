@@ -17,15 +17,10 @@ SHARDS = 16
 RENEW = "renew the list with 'python test/targets/host/onnx_node_cases.py --update' and review the difference"
 
 
-def _listed() -> dict[str, str]:
-    """The lines of the golden list, by case."""
-    return {line.split(" ")[0]: line for line in host.GOLDEN.read_text().splitlines()}
-
-
 @functools.cache
 def _split() -> tuple[list[Any], list[Any]]:
     """The sample, and all other cases."""
-    listed = _listed()
+    listed = onnx_node_cases.listed(host.GOLDEN)
     passing = [c for c in onnx_node_cases.cases() if c.name in listed]
     ops = {(c.model.graph.node[0].domain, c.model.graph.node[0].op_type): c.name for c in reversed(passing)}
     names = {*(c.name for c in passing[::12]), *ops.values()}
@@ -34,12 +29,7 @@ def _split() -> tuple[list[Any], list[Any]]:
 
 
 def _hold(cases: list[Any]) -> None:
-    listed = _listed()
-    outcomes = list(onnx_node_cases.run_cases(host.host_runner, cases))
-    assert [o for o in outcomes if o.status in ("wrong", "crash")] == []
-    passing = [o.line() for o in outcomes if o.status == "pass"]
-    assert passing == [listed[c.name] for c in cases if c.name in listed], RENEW
-    assert all(o.message for o in outcomes if o.status == "unsupported")
+    onnx_node_cases.hold(host.host_runner, cases, host.GOLDEN, RENEW)
 
 
 def test_sample_of_node_cases() -> None:
@@ -53,4 +43,4 @@ def test_other_node_cases(shard: int) -> None:
 
 
 def test_most_node_cases_pass() -> None:
-    assert len(_listed()) >= 1700
+    assert len(onnx_node_cases.listed(host.GOLDEN)) >= 1700
